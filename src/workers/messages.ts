@@ -1,0 +1,106 @@
+/**
+ * Everything that threads say to each other, in one place. Three kinds of thread:
+ *
+ *     caller ──CallerMessage──► pump ──ExportTask──► export thread (Piscina)
+ *     caller ◄──PumpMessage──── pump ◄─ExportReport─ export thread
+ *
+ * Spans do not travel here on their way in: they go through the ring (src/buffer/ring.ts). Counters do not either:
+ * they are in shared memory (src/buffer/counters.ts), so that `stats()` is synchronous.
+ */
+
+/** Where spans go and with whose keys. It lives in memory and in messages only, never in the journal or a log. */
+export interface Destination {
+  /** Without a trailing slash. */
+  baseUrl: string;
+  publicKey: string;
+  secretKey: string;
+}
+
+/** Langfuse's two routes for spans. */
+export type Transport = "otlp" | "ingestion";
+
+/** Deliver one batch: the task named `send`. */
+export interface ExportTask {
+  destination: Destination;
+  /** `auto`: ask the server's health route (the answer is remembered for the destination). */
+  transport: Transport | "auto";
+  /** The batch's payloads (UTF-8 JSON of a `SpanPayload`) end to end. Transferred, not copied. */
+  payloads: Uint8Array<ArrayBuffer>;
+  /** The length in bytes of each payload, in order. */
+  lengths: number[];
+  /** Time limit of one HTTP request in milliseconds, from connect to the last byte of the answer. */
+  timeoutMs: number;
+}
+
+/** What became of one span of a batch whose answer is per event (207). */
+export interface SpanVerdict {
+  outcome: "acknowledged" | "rejected" | "retry" | "hold";
+  status?: number;
+  reason?: string;
+}
+
+/**
+ * What an answer means for a batch; the table itself is src/export/classify.ts.
+ *
+ * - `acknowledged`: the server has all of them.
+ * - `per-span`: see `spans`, one verdict for each span of the task, in order.
+ * - `rejected`: the request is at fault. One span: dead letter. Several: halve and send both.
+ * - `too-large`: split by bytes. For a single span the export thread has already tried to send it truncated.
+ * - `hold`: the keys are refused. Keep everything and probe now and then.
+ * - `wait`: the server asked for a pause of `retryAfterMs`.
+ * - `retry`: outage. Back off.
+ * - `change-transport`: this server speaks the other route; send the batch again with `transport`.
+ */
+export type ExportVerdict =
+  | "acknowledged"
+  | "per-span"
+  | "rejected"
+  | "too-large"
+  | "hold"
+  | "wait"
+  | "retry"
+  | "change-transport";
+
+export interface ExportReport {
+  verdict: ExportVerdict;
+  /** HTTP status of the deciding answer; absent when there was none (network, timeout). */
+  status?: number;
+  /** One line for people: what happened and what to do. Never holds a secret. */
+  reason?: string;
+  /** With `wait`: milliseconds, already limited to 1 s … 10 min. */
+  retryAfterMs?: number;
+  /** With `per-span`: as many as the task had spans. */
+  spans?: SpanVerdict[];
+  /** The transport that was used, or with `change-transport` the one to use from now on. */
+  transport?: Transport;
+  /** Spans whose largest fields were cut to get below the server's limit. */
+  truncated: number;
+  /** HTTP requests made for this task, hiccups included. */
+  requests: number;
+  durationMs: number;
+}
+
+/** Who am I for this server, and does it answer? The task named `checkAuth`. */
+export interface AuthCheckTask {
+  destination: Destination;
+  timeoutMs: number;
+}
+
+export type AuthCheckCause =
+  | "keys-missing"
+  | "unknown-key"
+  | "no-permission"
+  | "unreachable"
+  | "not-langfuse"
+  | "server-error";
+
+export interface AuthCheckResult {
+  ok: boolean;
+  /** What is wrong, for programs. */
+  cause?: AuthCheckCause;
+  /** What is wrong and what to do, in one line for people. */
+  reason?: string;
+  project?: { id: string; name: string };
+  serverVersion?: string;
+  transport?: Transport;
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+const config: ReturnType<typeof defineConfig> = defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Tests start processes and threads of their own; on a small machine more than two files at once only measures the scheduler.
+    maxWorkers: 2,
+    pool: "forks",
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+});
+export default config;
