@@ -1,0 +1,31 @@
+/**
+ * The one door to SQLite. Nothing else in the package imports the driver, so replacing it, or its types, is a matter
+ * of this file. Import it only where a database is really opened (the pump, the stand-in): loading it loads native code.
+ */
+import Database from "better-sqlite3";
+
+export type SqliteDatabase = Database.Database;
+export type SqliteStatement<Parameters extends unknown[] = unknown[], Row = unknown> = Database.Statement<
+  Parameters,
+  Row
+>;
+
+export interface OpenDatabaseOptions {
+  /** Open an existing file without ever writing to it. Default: false. */
+  readonly?: boolean;
+  /** How long a statement waits for another connection's lock, in milliseconds. Default: 0, fail at once. */
+  busyTimeoutMs?: number;
+}
+
+/**
+ * Opens a database file; makes it when it is not there, unless `readonly`.
+ *
+ * @throws the driver's `SqliteError` (with `code`, for example `SQLITE_CANTOPEN`, `SQLITE_NOTADB`).
+ */
+export function openDatabase(file: string, options: OpenDatabaseOptions = {}): SqliteDatabase {
+  return new Database(file, {
+    readonly: options.readonly ?? false,
+    fileMustExist: options.readonly ?? false,
+    timeout: options.busyTimeoutMs ?? 0,
+  });
+}
