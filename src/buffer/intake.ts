@@ -1,0 +1,136 @@
+import { LatencyHistogram } from "./latency-histogram.ts";
+import { Overflow } from "./overflow.ts";
+import { RingProducer } from "./ring.ts";
+import { serialise } from "./serialise.ts";
+import type { SpanPayload } from "./span-payload.ts";
+
+/** Bytes moved from the overflow into the ring in one go on the caller's thread: about 50 µs of copying. */
+const moveBytes = 256 * 1024;
+
+/** Payloads that a call which finds the overflow in use moves on the way: more than one, or it would never empty. */
+const moveBytesPerCall = 8 * 1024;
+
+export interface IntakeOptions {
+  ring: SharedArrayBuffer;
+  maxSpanBytes: number;
+  /** Bound of the memory beside the ring. */
+  maxMemoryBytes: number;
+}
+
+/**
+ * The caller's end of the way: takes a finished span, keeps its values of this moment, and returns. Never throws,
+ * waits or does I/O (P1). What the ring cannot hold waits in `Overflow` and follows in order; a timer that keeps no
+ * process alive moves it, since the caller may never call again.
+ */
+export class Intake {
+  readonly latencyNanos: LatencyHistogram = new LatencyHistogram();
+  readonly ring: RingProducer;
+  readonly #overflow: Overflow;
+  readonly #maxSpanBytes: number;
+  #mover: NodeJS.Timeout | undefined;
+  #closed = false;
+  #accepted = 0;
+  #truncated = 0;
+  #droppedMemoryFull = 0;
+  #droppedShutDown = 0;
+  #droppedSampledOut = 0;
+
+  constructor(options: IntakeOptions) {
+    this.ring = new RingProducer(options.ring);
+    this.#overflow = new Overflow(options.maxMemoryBytes);
+    this.#maxSpanBytes = options.maxSpanBytes;
+  }
+
+  /** Takes one span; `false`: it was dropped, and counted under its reason. */
+  offer(payload: SpanPayload): boolean {
+    const startMs = performance.now();
+    this.#accepted++;
+    const kept = this.#closed ? this.#refuse() : this.#keep(payload);
+    this.latencyNanos.record((performance.now() - startMs) * 1e6);
+    return kept;
+  }
+
+  /** Counts a span that sampling has excluded. */
+  sampleOut(): false {
+    this.#accepted++;
+    this.#droppedSampledOut++;
+    return false;
+  }
+
+  /** From now on spans are dropped, and counted. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  get truncated(): number {
+    return this.#truncated;
+  }
+
+  get dropped(): { "memory-full": number; "shut-down": number; "sampled-out": number } {
+    return {
+      "memory-full": this.#droppedMemoryFull,
+      "shut-down": this.#droppedShutDown,
+      "sampled-out": this.#droppedSampledOut,
+    };
+  }
+
+  /** Spans that are on their way to the pump, given how many it has taken. */
+  waiting(taken: number): number {
+    return this.ring.sequence - taken + this.#overflow.count;
+  }
+
+  get overflowCount(): number {
+    return this.#overflow.count;
+  }
+
+  /**
+   * Moves all that waits into the ring and blocks until the pump has committed it, or the time is over; for the last
+   * moments of a process. Returns whether nothing is left.
+   */
+  drainBlocking(timeoutMs: number): boolean {
+    const deadlineMs = performance.now() + timeoutMs;
+    for (;;) {
+      this.#overflow.moveTo(this.ring, Number.POSITIVE_INFINITY);
+      const leftMs = deadlineMs - performance.now();
+      if (this.ring.waitUntilRead(Math.max(0, Math.min(leftMs, 20))) && this.#overflow.count === 0) return true;
+      if (leftMs <= 0) return false;
+    }
+  }
+
+  /** Everything that no pump has taken, oldest first. The intake is empty afterwards as far as it is concerned. */
+  takeUndelivered(): Buffer[] {
+    return [...this.ring.unread(), ...this.#overflow.drain()];
+  }
+
+  #refuse(): boolean {
+    this.#droppedShutDown++;
+    return false;
+  }
+
+  #keep(payload: SpanPayload): boolean {
+    const { text, truncated } = serialise(payload, this.#maxSpanBytes);
+    if (truncated) this.#truncated++;
+    if (this.#overflow.count === 0) {
+      if (this.ring.pushText(text)) return true;
+    } else {
+      this.#overflow.moveTo(this.ring, moveBytesPerCall);
+      if (this.#overflow.count === 0 && this.ring.pushText(text)) return true;
+    }
+    if (!this.#overflow.push(text)) {
+      this.#droppedMemoryFull++;
+      return false;
+    }
+    this.#mover ??= setTimeout(this.#move, 1).unref();
+    return true;
+  }
+
+  readonly #move = (): void => {
+    this.#mover = undefined;
+    this.#overflow.moveTo(this.ring, moveBytes);
+    if (this.#overflow.count > 0) this.#mover = setTimeout(this.#move, 1).unref();
+  };
+}

@@ -1,0 +1,93 @@
+import { Buffer } from "node:buffer";
+import type { RingProducer } from "./ring.ts";
+
+const chunkBytes = 1024 * 1024;
+const lengthBytes = 4;
+
+interface Chunk {
+  memory: Buffer;
+  readAt: number;
+  writeAt: number;
+}
+
+/**
+ * Where the caller's payloads wait while the ring is full: chunks outside the JavaScript heap, so that a burst costs
+ * the garbage collector nothing, bounded in bytes. First in, first out; while anything waits here, newer payloads
+ * queue behind it, so the order of `end()` is kept. Only the caller's thread touches it.
+ */
+export class Overflow {
+  readonly #maxBytes: number;
+  readonly #chunks: Chunk[] = [];
+  #bytes = 0;
+  #count = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Memory held, in bytes: whole chunks, not only what is used of them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Keeps one payload; `false` when the bound is reached. */
+  push(text: string): boolean {
+    const payloadBytes = Buffer.byteLength(text);
+    const needed = lengthBytes + payloadBytes;
+    let chunk = this.#chunks.at(-1);
+    if (chunk === undefined || chunk.memory.length - chunk.writeAt < needed) {
+      const size = Math.max(chunkBytes, needed);
+      if (this.#bytes + size > this.#maxBytes) return false;
+      chunk = { memory: Buffer.allocUnsafeSlow(size), readAt: 0, writeAt: 0 };
+      this.#chunks.push(chunk);
+      this.#bytes += size;
+    }
+    chunk.memory.writeUInt32LE(payloadBytes, chunk.writeAt);
+    chunk.memory.write(text, chunk.writeAt + lengthBytes, payloadBytes, "utf8");
+    chunk.writeAt += needed;
+    this.#count++;
+    return true;
+  }
+
+  /** Moves payloads into the ring, oldest first, until it is full, nothing is left, or `maxBytes` have moved. */
+  moveTo(ring: RingProducer, maxBytes: number): void {
+    let moved = 0;
+    while (moved < maxBytes) {
+      const payload = this.#peek();
+      if (payload === undefined || !ring.pushBytes(payload)) return;
+      this.#skip(payload.length);
+      moved += payload.length;
+    }
+  }
+
+  /** Takes everything out, oldest first. */
+  drain(): Buffer[] {
+    const payloads: Buffer[] = [];
+    for (let payload = this.#peek(); payload !== undefined; payload = this.#peek()) {
+      payloads.push(payload);
+      this.#skip(payload.length);
+    }
+    return payloads;
+  }
+
+  #peek(): Buffer | undefined {
+    const chunk = this.#chunks[0];
+    if (chunk === undefined) return undefined;
+    const start = chunk.readAt + lengthBytes;
+    return chunk.memory.subarray(start, start + chunk.memory.readUInt32LE(chunk.readAt));
+  }
+
+  #skip(payloadBytes: number): void {
+    const chunk = this.#chunks[0];
+    if (chunk === undefined) return;
+    chunk.readAt += lengthBytes + payloadBytes;
+    this.#count--;
+    if (chunk.readAt < chunk.writeAt) return;
+    this.#bytes -= chunk.memory.length;
+    this.#chunks.shift();
+  }
+}

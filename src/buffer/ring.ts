@@ -1,0 +1,288 @@
+/**
+ * The ring between the caller's thread (the only producer) and the pump (the only consumer): frames in a
+ * SharedArrayBuffer that belongs to the caller, so that it outlives a pump that crashes.
+ *
+ *     control words (64 × 32 bits)          data (a power of two of bytes)
+ *     ├ write ┼ read ┼ sleeping ┼ wake … ┼ ├ frame ─┼ frame ─┼ padding ┤
+ *
+ * `write` and `read` count bytes since the start, modulo 2^32; a position is a counter modulo the capacity, and
+ * `write - read` is what is occupied. A frame never crosses the end: a padding frame fills the rest.
+ *
+ * Memory order. The producer writes a frame with plain stores, then stores `write` atomically: a consumer that loads
+ * that value sees the frame whole. The consumer copies frames out, commits them, then stores `read` atomically: a
+ * producer that loads it may overwrite. So an uncommitted span stays in the ring, and a new pump finds it again.
+ *
+ * Sleep and wake. The consumer stores `sleeping` = 1, then looks at `write` once more, then waits on `wake`. The
+ * producer stores `write`, then loads `sleeping`. All four are sequentially consistent, so at least one of the two
+ * sees the other; the costly notify is paid only when the pump really sleeps.
+ */
+import { type FrameMemory, frameHeaderBytes, frameKind, frameMemory, frameSize, isFrameWhole, sealFrame } from "./frame.ts";
+
+const controlWords = 64;
+const controlBytes = controlWords * 4;
+
+const word = { write: 0, read: 1, sleeping: 2, wake: 3 } as const;
+
+/** The smallest ring (a power of two, in bytes) of at least `ringBytes` that can hold any two spans of `maxSpanBytes`. */
+export function ringCapacityBytes(ringBytes: number, maxSpanBytes: number): number {
+  const wanted = Math.max(ringBytes, 2 * frameSize(maxSpanBytes), 4096);
+  return 2 ** Math.ceil(Math.log2(wanted));
+}
+
+export function createRingMemory(capacityBytes: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(controlBytes + capacityBytes);
+}
+
+class RingEnd {
+  readonly capacityBytes: number;
+  protected readonly control: Int32Array;
+  protected readonly data: FrameMemory;
+  protected readonly mask: number;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.capacityBytes = memory.byteLength - controlBytes;
+    this.mask = this.capacityBytes - 1;
+    this.control = new Int32Array(memory, 0, controlWords);
+    this.data = frameMemory(memory, controlBytes, this.capacityBytes);
+  }
+
+  /** Bytes between the two cursors. */
+  occupiedBytes(): number {
+    return (Atomics.load(this.control, word.write) - Atomics.load(this.control, word.read)) >>> 0;
+  }
+
+  /** Wakes the consumer if it sleeps. Any thread may call it. */
+  wake(): void {
+    if (Atomics.load(this.control, word.sleeping) === 0) return;
+    Atomics.store(this.control, word.sleeping, 0);
+    Atomics.add(this.control, word.wake, 1);
+    Atomics.notify(this.control, word.wake);
+  }
+}
+
+/** The caller's end. */
+export class RingProducer extends RingEnd {
+  /** Number of the last frame written. */
+  #sequence = 0;
+  #write = 0;
+  /** Last seen value of the consumer's cursor: loaded again only when the ring looks full. */
+  #read = 0;
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Writes one payload; `false` when there is no room now. The caller's text must be well-formed UTF-16. */
+  pushText(text: string): boolean {
+    // A UTF-16 unit becomes at most three bytes. Only when that much is not free is the exact length worth counting.
+    let position = this.#reserve(text.length * 3);
+    if (position < 0) position = this.#reserve(Buffer.byteLength(text));
+    if (position < 0) return false;
+    const start = position + frameHeaderBytes;
+    const bytes = this.data.bytes.write(text, start, this.capacityBytes - start, "utf8");
+    this.#publish(position, bytes);
+    return true;
+  }
+
+  /** Writes one payload that is already encoded; `false` when there is no room now. */
+  pushBytes(payload: Uint8Array): boolean {
+    const position = this.#reserve(payload.length);
+    if (position < 0) return false;
+    this.data.bytes.set(payload, position + frameHeaderBytes);
+    this.#publish(position, payload.length);
+    return true;
+  }
+
+  /**
+   * Blocks the thread until the consumer has moved on or the time is over; for the process's last moments only.
+   * Returns whether everything has been taken.
+   */
+  waitUntilRead(timeoutMs: number): boolean {
+    const read = Atomics.load(this.control, word.read);
+    if (read === Atomics.load(this.control, word.write)) return true;
+    this.wake();
+    Atomics.wait(this.control, word.read, read, timeoutMs);
+    return this.occupiedBytes() === 0;
+  }
+
+  /** Payloads that are written and not yet taken, in order: the raw material of a spill file. */
+  unread(): Buffer[] {
+    const reader = new FrameReader(this.data, this.mask, Atomics.load(this.control, word.read));
+    const write = Atomics.load(this.control, word.write);
+    const payloads: Buffer[] = [];
+    for (let frame = reader.next(write); frame !== undefined; frame = reader.next(write)) {
+      payloads.push(Buffer.from(frame.payload));
+    }
+    return payloads;
+  }
+
+  /** The position of a frame with room for a payload of that many bytes in one piece, or -1. */
+  #reserve(payloadBytes: number): number {
+    const size = frameSize(payloadBytes);
+    if (size > this.capacityBytes) return -1;
+    const position = this.#write & this.mask;
+    const toEnd = this.capacityBytes - position;
+    const needed = size <= toEnd ? size : toEnd + size;
+    if (needed > this.capacityBytes - ((this.#write - this.#read) >>> 0)) {
+      this.#read = Atomics.load(this.control, word.read);
+      if (needed > this.capacityBytes - ((this.#write - this.#read) >>> 0)) return -1;
+    }
+    if (size <= toEnd) return position;
+    const header = position >> 2;
+    this.data.words[header] = toEnd - frameHeaderBytes;
+    this.data.words[header + 3] = frameKind.padding;
+    this.#write = (this.#write + toEnd) | 0;
+    return 0;
+  }
+
+  #publish(position: number, payloadBytes: number): void {
+    this.#sequence++;
+    sealFrame(this.data, position, payloadBytes, this.#sequence | 0);
+    this.#write = (this.#write + frameSize(payloadBytes)) | 0;
+    Atomics.store(this.control, word.write, this.#write);
+    if (Atomics.load(this.control, word.sleeping) !== 0) this.wake();
+  }
+}
+
+export interface Taken {
+  /** Copies in one piece of memory of their own: they stay valid when the ring moves on. */
+  payloads: Buffer[];
+  /** Frames lost to damage before the last of these; 0 unless memory was overwritten. */
+  damaged: number;
+}
+
+/** The pump's end. */
+export class RingConsumer extends RingEnd {
+  /** Up to here the room is given back. */
+  #read: number;
+  /** Up to here frames have been copied out. */
+  #taken: number;
+  /** Number of the frame that comes next, modulo 2^32. */
+  #expected: number;
+
+  /** @param lastSequence number of the last frame that an earlier consumer committed; 0 for a fresh ring. */
+  constructor(memory: SharedArrayBuffer, lastSequence = 0) {
+    super(memory);
+    this.#read = Atomics.load(this.control, word.read);
+    this.#taken = this.#read;
+    this.#expected = (lastSequence + 1) >>> 0;
+  }
+
+  /** Number of the last frame taken, modulo 2^32. */
+  get lastSequence(): number {
+    return (this.#expected - 1) >>> 0;
+  }
+
+  /** Copies frames out, at most so many and about so many bytes (but at least one). They stay until `release`. */
+  take(maxFrames: number, maxBytes: number): Taken {
+    const write = Atomics.load(this.control, word.write);
+    const taken: Taken = { payloads: [], damaged: 0 };
+    const reader = new FrameReader(this.data, this.mask, this.#taken);
+    let frame = reader.next(write);
+    if (frame === undefined) {
+      this.#taken = reader.position;
+      return taken;
+    }
+    const available = (write - this.#taken) >>> 0;
+    const copies = Buffer.allocUnsafeSlow(Math.min(available, Math.max(maxBytes, frame.payload.length)));
+    let used = 0;
+    while (frame !== undefined) {
+      if (taken.payloads.length === maxFrames || used + frame.payload.length > copies.length) break;
+      this.#taken = reader.position;
+      const sequence = frame.sequence >>> 0;
+      const behind = (this.#expected - sequence) >>> 0;
+      // Behind: an earlier consumer committed this frame and died before it moved the cursor.
+      if (behind === 0 || behind > 0x7fffffff) {
+        taken.damaged += (sequence - this.#expected) >>> 0;
+        this.#expected = (sequence + 1) >>> 0;
+        const start = used;
+        used += frame.payload.length;
+        copies.set(frame.payload, start);
+        taken.payloads.push(copies.subarray(start, used));
+      }
+      frame = reader.next(write);
+    }
+    if (frame === undefined) this.#taken = reader.position;
+    return taken;
+  }
+
+  /** The frames taken so far are safe: their room is free. */
+  release(): void {
+    if (this.#read === this.#taken) return;
+    this.#read = this.#taken;
+    Atomics.store(this.control, word.read, this.#read);
+    Atomics.notify(this.control, word.read);
+  }
+
+  /** The frames taken since the last `release` could not be kept: the next `take` brings them again. */
+  rewind(lastSequence: number): void {
+    this.#taken = this.#read;
+    this.#expected = (lastSequence + 1) >>> 0;
+  }
+
+  /** A mark behind everything that is written now; see `hasReleased`. */
+  mark(): number {
+    return Atomics.load(this.control, word.write);
+  }
+
+  /** Has all that was written before `mark` been released? */
+  hasReleased(mark: number): boolean {
+    return ((this.#read - mark) | 0) >= 0;
+  }
+
+  /** Is there nothing to take? */
+  isEmpty(): boolean {
+    return Atomics.load(this.control, word.write) === this.#taken;
+  }
+
+  /**
+   * Sleeps until the producer writes, somebody calls `wake`, or the time is over. Does not block the thread.
+   * `mayNotSleep` is asked after the producer has been told, so that a reason that comes up meanwhile is not missed.
+   */
+  async sleep(timeoutMs: number, mayNotSleep: () => boolean): Promise<void> {
+    const wakeValue = Atomics.load(this.control, word.wake);
+    Atomics.store(this.control, word.sleeping, 1);
+    if (this.isEmpty() && !mayNotSleep()) {
+      const waiting = Atomics.waitAsync(this.control, word.wake, wakeValue, timeoutMs);
+      if (waiting.async) await waiting.value;
+    }
+    Atomics.store(this.control, word.sleeping, 0);
+  }
+}
+
+/** Walks frames from one cursor to another. Frames that are not whole are passed over; the gap in the numbers tells. */
+class FrameReader {
+  position: number;
+  readonly #data: FrameMemory;
+  readonly #mask: number;
+
+  constructor(data: FrameMemory, mask: number, position: number) {
+    this.#data = data;
+    this.#mask = mask;
+    this.position = position;
+  }
+
+  /** The next whole span frame before `end`; its payload is a view that the ring may overwrite after `release`. */
+  next(end: number): { payload: Buffer; sequence: number } | undefined {
+    const { words, bytes } = this.#data;
+    while (this.position !== end) {
+      const offset = this.position & this.#mask;
+      const header = offset >> 2;
+      const payloadBytes = words[header] as number;
+      const sequence = words[header + 2] as number;
+      const kind = words[header + 3] as number;
+      const size = frameSize(payloadBytes);
+      const fits = payloadBytes >= 0 && offset + size <= this.#mask + 1 && size <= (end - this.position) >>> 0;
+      if (!fits || (kind !== frameKind.span && kind !== frameKind.padding)) {
+        // The header itself is damaged: nothing tells where the next frame starts.
+        this.position = end;
+        return undefined;
+      }
+      this.position = (this.position + size) | 0;
+      if (kind === frameKind.padding || !isFrameWhole(this.#data, offset, payloadBytes, sequence)) continue;
+      const start = offset + frameHeaderBytes;
+      return { payload: bytes.subarray(start, start + payloadBytes), sequence };
+    }
+    return undefined;
+  }
+}
