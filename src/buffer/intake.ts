@@ -124,7 +124,7 @@ export class Intake {
       this.#droppedMemoryFull++;
       return false;
     }
-    this.#mover ??= setTimeout(this.#move, 1).unref();
+    if (this.#mover === undefined) this.#mover = setTimeout(this.#move, 1).unref();
     return true;
   }
 

@@ -16,7 +16,15 @@
  * producer stores `write`, then loads `sleeping`. All four are sequentially consistent, so at least one of the two
  * sees the other; the costly notify is paid only when the pump really sleeps.
  */
-import { type FrameMemory, frameHeaderBytes, frameKind, frameMemory, frameSize, isFrameWhole, sealFrame } from "./frame.ts";
+import {
+  type FrameMemory,
+  frameHeaderBytes,
+  frameKind,
+  frameMemory,
+  frameSize,
+  isFrameWhole,
+  sealFrame,
+} from "./frame.ts";
 
 const controlWords = 64;
 const controlBytes = controlWords * 4;

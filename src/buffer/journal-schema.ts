@@ -1,0 +1,58 @@
+import type { SqliteDatabase } from "./sqlite.ts";
+
+/**
+ * The journal's file format. `PRAGMA user_version` is the number of migrations that have been applied; each runs once,
+ * in a transaction of its own together with that number, so a crash in the middle leaves the older version whole.
+ *
+ * - `spans`: what the server has not acknowledged, in the order of `end()`. `payload` is the UTF-8 JSON of a
+ *   `SpanPayload`. Ids grow and are never used twice while a row with a higher id is there.
+ * - `dead_letters`: what the server will never take, with its words.
+ * - `meta`: `base_url` and `public_key` (whose spans these are; no secret), `ring` (which frames of which ring are
+ *   committed, so that a new pump repeats none), `spill:<file>` (spill files that are already in), `span_count` (rows
+ *   of `spans`: counting millions of them at start would take seconds).
+ */
+const migrations: readonly string[] = [
+  `CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+   CREATE TABLE spans (id INTEGER PRIMARY KEY, accepted_at_ms INTEGER NOT NULL, payload BLOB NOT NULL);
+   CREATE TABLE dead_letters (
+     id INTEGER PRIMARY KEY,
+     died_at_ms INTEGER NOT NULL,
+     accepted_at_ms INTEGER NOT NULL,
+     status INTEGER,
+     reason TEXT NOT NULL,
+     payload BLOB NOT NULL
+   );
+   INSERT INTO meta (key, value) VALUES ('span_count', '0');`,
+];
+
+export const journalVersion: number = migrations.length;
+
+/** A journal written by a later version of this package: it is left alone. */
+export class NewerJournalError extends Error {
+  constructor(version: number) {
+    super(
+      `journal has version ${version}, this package knows up to ${journalVersion}: use a newer langfuse-span-buffer`,
+    );
+    this.name = "NewerJournalError";
+  }
+}
+
+/** Sets the connection up and brings the schema to the current version. */
+export function prepareJournal(database: SqliteDatabase): void {
+  // Before WAL: afterwards SQLite ignores it without a word, and freed pages would never go back to the disk.
+  database.pragma("auto_vacuum = INCREMENTAL");
+  database.pragma("journal_mode = WAL");
+  // A killed process loses nothing that was committed; a power cut may roll the last commits back.
+  database.pragma("synchronous = NORMAL");
+  database.pragma("temp_store = MEMORY");
+  database.pragma("cache_size = -8000");
+  database.pragma("journal_size_limit = 16777216");
+  const version = database.pragma("user_version", { simple: true }) as number;
+  if (version > journalVersion) throw new NewerJournalError(version);
+  for (let next = version; next < migrations.length; next++) {
+    database.transaction(() => {
+      database.exec(migrations[next] as string);
+      database.pragma(`user_version = ${next + 1}`);
+    })();
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Which file of a directory a process writes: `journal-<n>.sqlite`, guarded by `journal-<n>.lock`. The lock is an
+ * exclusive transaction in a tiny SQLite file, held for the process's life: the operating system ends it with its
+ * owner, however that dies. So a journal whose lock is free was left behind, and whoever gets the lock adopts it.
+ *
+ * A journal belongs to one destination (base URL and public key, in its `meta`), because the spans of one project must
+ * never be sent with the keys of another. A journal without a public key was written before keys were configured; it
+ * goes to the first that comes with keys for the same base URL.
+ */
+import { closeSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Journal } from "./journal.ts";
+import { NewerJournalError } from "./journal-schema.ts";
+import { openDatabase, type SqliteDatabase } from "./sqlite.ts";
+
+export interface JournalOwner {
+  baseUrl: string;
+  /** Undefined: no keys are configured. */
+  publicKey: string | undefined;
+}
+
+export interface JournalSlot {
+  journal: Journal;
+  file: string;
+  /** Spans in journals of this directory that belong to other destinations and that no living process holds. */
+  foreign: { file: string; count: number; owner: JournalOwner }[];
+  /** Journals that could not be opened, with the reason. They are left as they are. */
+  unusable: { file: string; reason: string }[];
+  release(): void;
+}
+
+const slotName = /^journal-(\d+)\.sqlite$/;
+
+/** More journals than this in one directory mean that something else is wrong. */
+const maxSlots = 10_000;
+
+/**
+ * Takes the first free journal of this owner, or a new one. Makes the directory if need be, for its owner only.
+ *
+ * @throws when the directory cannot be made or written, or SQLite cannot open the file.
+ */
+export function takeJournalSlot(directory: string, owner: JournalOwner): JournalSlot {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const foreign: JournalSlot["foreign"] = [];
+  const unusable: JournalSlot["unusable"] = [];
+  for (const slot of slotsOf(directory)) {
+    const lock = tryLock(directory, slot);
+    if (lock === undefined) continue;
+    const file = join(directory, `journal-${slot}.sqlite`);
+    let journal: Journal;
+    try {
+      closeSync(openSync(file, "a", 0o600));
+      journal = new Journal(file);
+    } catch (error) {
+      lock.close();
+      if (!isJournalAtFault(error)) throw error;
+      unusable.push({ file, reason: (error as Error).message });
+      continue;
+    }
+    const found = ownerOf(journal);
+    if (found !== undefined && !isSameOwner(found, owner)) {
+      if (journal.count > 0) foreign.push({ file, count: journal.count, owner: found });
+      journal.close();
+      lock.close();
+      continue;
+    }
+    writeOwner(journal, owner);
+    return { journal, file, foreign, unusable, release: () => lock.close() };
+  }
+  throw new Error(`all ${maxSlots} journals of ${directory} are in use`);
+}
+
+/** Existing slots first, so that what was left behind is found before anything new is made. */
+function* slotsOf(directory: string): Generator<number> {
+  const existing = new Set<number>();
+  for (const name of readdirSync(directory)) {
+    const match = slotName.exec(name);
+    if (match !== null) existing.add(Number(match[1]));
+  }
+  yield* [...existing].sort((a, b) => a - b);
+  for (let slot = 1; slot <= maxSlots; slot++) if (!existing.has(slot)) yield slot;
+}
+
+function tryLock(directory: string, slot: number): SqliteDatabase | undefined {
+  const file = join(directory, `journal-${slot}.lock`);
+  closeSync(openSync(file, "a", 0o600));
+  const lock = openDatabase(file);
+  try {
+    lock.pragma("journal_mode = MEMORY");
+    lock.exec("BEGIN EXCLUSIVE");
+    return lock;
+  } catch (error) {
+    lock.close();
+    if ((error as { code?: string }).code === "SQLITE_BUSY") return undefined;
+    throw error;
+  }
+}
+
+/** Damage of this one file, as opposed to a directory or a disk that would refuse any other as well. */
+function isJournalAtFault(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? "";
+  return error instanceof NewerJournalError || code.startsWith("SQLITE_NOTADB") || code.startsWith("SQLITE_CORRUPT");
+}
+
+function ownerOf(journal: Journal): JournalOwner | undefined {
+  const baseUrl = journal.getMeta("base_url");
+  return baseUrl === undefined ? undefined : { baseUrl, publicKey: journal.getMeta("public_key") };
+}
+
+export function isSameOwner(found: JournalOwner, owner: JournalOwner): boolean {
+  return found.baseUrl === owner.baseUrl && (found.publicKey === undefined || found.publicKey === owner.publicKey);
+}
+
+function writeOwner(journal: Journal, owner: JournalOwner): void {
+  journal.setMeta("base_url", owner.baseUrl);
+  if (owner.publicKey !== undefined) journal.setMeta("public_key", owner.publicKey);
+}
