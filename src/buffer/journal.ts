@@ -133,11 +133,22 @@ export class Journal {
     this.#database.prepare("DELETE FROM meta WHERE key = ?").run(`spill:${file}`);
   }
 
-  /** Up to `limit` spans after an id, oldest first. */
-  read(afterId: number, limit: number): StoredSpan[] {
-    return this.#select
-      .all(afterId, limit)
-      .map((row) => ({ id: row.id, acceptedAtMs: row.accepted_at_ms, payload: row.payload }));
+  /**
+   * Spans after an id, oldest first: up to `limit`, and no more once they have `maxBytes` bytes (but at least one).
+   * `isAll`: there are no more behind them.
+   */
+  read(afterId: number, limit: number, maxBytes: number): { spans: StoredSpan[]; isAll: boolean } {
+    const spans: StoredSpan[] = [];
+    let bytes = 0;
+    // Leaving the loop closes the statement: an open one would block every write on this connection.
+    for (const row of this.#select.iterate(afterId, limit + 1)) {
+      if (spans.length === limit || (spans.length > 0 && bytes + row.payload.length > maxBytes)) {
+        return { spans, isAll: false };
+      }
+      bytes += row.payload.length;
+      spans.push({ id: row.id, acceptedAtMs: row.accepted_at_ms, payload: row.payload });
+    }
+    return { spans, isAll: true };
   }
 
   /** Removes acknowledged spans. Returns how many were there. */

@@ -15,6 +15,9 @@
  * Sleep and wake. The consumer stores `sleeping` = 1, then looks at `write` once more, then waits on `wake`. The
  * producer stores `write`, then loads `sleeping`. All four are sequentially consistent, so at least one of the two
  * sees the other; the costly notify is paid only when the pump really sleeps.
+ *
+ * The end. A process that is about to exit sets `settling` to `wanted` and blocks until the pump has committed all and
+ * set it to `done`. When no pump has claimed the ring (`owner`), the caller claims it instead and writes a spill file.
  */
 import {
   type FrameMemory,
@@ -29,7 +32,13 @@ import {
 const controlWords = 64;
 const controlBytes = controlWords * 4;
 
-const word = { write: 0, read: 1, sleeping: 2, wake: 3 } as const;
+const word = { write: 0, read: 1, sleeping: 2, wake: 3, owner: 4, settling: 5 } as const;
+
+/** Values of `owner`: who may take frames. Only ever changed from `nobody`, so that pump and spill file never both do. */
+const owner = { nobody: 0, pump: 1, caller: 2 } as const;
+
+/** Values of `settling`. */
+const settling = { no: 0, wanted: 1, done: 2 } as const;
 
 /** The smallest ring (a power of two, in bytes) of at least `ringBytes` that can hold any two spans of `maxSpanBytes`. */
 export function ringCapacityBytes(ringBytes: number, maxSpanBytes: number): number {
@@ -113,6 +122,30 @@ export class RingProducer extends RingEnd {
     return this.occupiedBytes() === 0;
   }
 
+  /** Blocks until a pump has claimed the ring or the time is over. Returns whether one has. */
+  waitForPump(timeoutMs: number): boolean {
+    Atomics.wait(this.control, word.owner, owner.nobody, timeoutMs);
+    return Atomics.load(this.control, word.owner) === owner.pump;
+  }
+
+  /** Asks the pump to commit everything and to stop, and blocks until it has or the time is over. */
+  settle(timeoutMs: number): boolean {
+    Atomics.compareExchange(this.control, word.settling, settling.no, settling.wanted);
+    this.wake();
+    Atomics.wait(this.control, word.settling, settling.wanted, timeoutMs);
+    return Atomics.load(this.control, word.settling) === settling.done;
+  }
+
+  /** Takes the ring for the caller itself, unless a pump has it. */
+  claimForCaller(): boolean {
+    return Atomics.compareExchange(this.control, word.owner, owner.nobody, owner.caller) === owner.nobody;
+  }
+
+  /** The pump is known to be dead: another may claim the ring. */
+  disown(): void {
+    Atomics.compareExchange(this.control, word.owner, owner.pump, owner.nobody);
+  }
+
   /** Payloads that are written and not yet taken, in order: the raw material of a spill file. */
   unread(): Buffer[] {
     const reader = new FrameReader(this.data, this.mask, Atomics.load(this.control, word.read));
@@ -174,6 +207,24 @@ export class RingConsumer extends RingEnd {
     this.#read = Atomics.load(this.control, word.read);
     this.#taken = this.#read;
     this.#expected = (lastSequence + 1) >>> 0;
+  }
+
+  /** Takes the ring for this pump; `false`: the caller was quicker and writes its frames to a spill file. */
+  claim(): boolean {
+    const claimed = Atomics.compareExchange(this.control, word.owner, owner.nobody, owner.pump) === owner.nobody;
+    Atomics.notify(this.control, word.owner);
+    return claimed;
+  }
+
+  /** Does the caller wait for the end? */
+  isSettleWanted(): boolean {
+    return Atomics.load(this.control, word.settling) === settling.wanted;
+  }
+
+  /** Everything is committed and the journal closed. */
+  markSettled(): void {
+    Atomics.store(this.control, word.settling, settling.done);
+    Atomics.notify(this.control, word.settling);
   }
 
   /** Number of the last frame taken, modulo 2^32. */

@@ -87,6 +87,7 @@ export interface AuthCheckTask {
 }
 
 export type AuthCheckCause =
+  | "disabled"
   | "keys-missing"
   | "unknown-key"
   | "no-permission"
@@ -104,3 +105,44 @@ export interface AuthCheckResult {
   serverVersion?: string;
   transport?: Transport;
 }
+
+/** What a pump is born with (its `workerData`). */
+export interface PumpSetup {
+  ring: SharedArrayBuffer;
+  counters: SharedArrayBuffer;
+  /** Names the ring, so that a pump that follows a crashed one knows whose position the journal holds. */
+  ringId: string;
+  baseUrl: string;
+  /** Undefined: no keys are configured; spans stay in the journal. */
+  destination: Destination | undefined;
+  transport: Transport | "auto";
+  durability: "journal" | "overflow";
+  directory: string;
+  batchSize: number;
+  flushIntervalMs: number;
+  maxQueueSize: number;
+  maxBatchBytes: number;
+  maxDiskBytes: number;
+  maxMemoryBytes: number;
+  overflowPolicy: "drop-oldest" | "drop-newest";
+  exportThreads: number;
+  exportConcurrency: number;
+  exportTimeoutMs: number;
+  /** URL of the module with the tasks `send` and `checkAuth`. */
+  exportTaskUrl: string;
+}
+
+export type CallerMessage =
+  /** Deliver what is in the ring now and in the journal; answered with `done`. */
+  | { type: "flush"; id: number }
+  /** Commit everything, wait for what is in flight at most so long, close the journal, end; answered with `done`. */
+  | { type: "close"; id: number; graceMs: number }
+  | { type: "check-auth"; id: number; task: AuthCheckTask };
+
+export type PumpMessage =
+  | { type: "done"; id: number }
+  | { type: "auth-checked"; id: number; result: AuthCheckResult }
+  /** For the caller's logger; already limited in rate. */
+  | { type: "notice"; level: "info" | "warn"; message: string }
+  /** The latest failure, for `stats()`; undefined once spans flow again. */
+  | { type: "last-error"; message: string | undefined };

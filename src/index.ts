@@ -1,0 +1,17 @@
+import "./node-version.ts";
+
+export type { ObservationLevel, ObservationType } from "./buffer/span-payload.ts";
+export type { Logger, SpanBufferOptions } from "./options.ts";
+export { SpanBuffer } from "./span-buffer.ts";
+export type { FlushResult, SpanBufferStats } from "./stats.ts";
+export type { TimeInput } from "./tracing/clock.ts";
+export type {
+  BufferedSpan,
+  ObservationFields,
+  SpanStatus,
+  StartSpanOptions,
+  TraceOptions,
+  UpdateFields,
+} from "./tracing/span-fields.ts";
+export type { SpanRecord, UnixNano } from "./tracing/span-record.ts";
+export type { AuthCheckCause, AuthCheckResult } from "./workers/messages.ts";

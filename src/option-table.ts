@@ -1,0 +1,130 @@
+import * as v from "valibot";
+import type { Logger, SpanBufferOptions } from "./options.ts";
+
+const seconds = (max: number) => v.pipe(v.number(), v.minValue(0.01), v.maxValue(max));
+const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
+const text = v.pipe(v.string(), v.nonEmpty());
+const flag = v.boolean();
+const kib = 1024;
+const mib = 1024 * kib;
+const gib = 1024 * mib;
+
+export interface OptionRow {
+  schema: v.GenericSchema;
+  /** What is allowed, for people. */
+  allowed: string;
+  fallback?: boolean | number | string;
+  /** Environment variables, the first that is set counts. */
+  env?: readonly string[];
+  /** Its value is never shown. */
+  isSecret?: true;
+}
+
+/** Every option: what it may be, what it is when nobody says, and which environment variables say so. */
+export const optionTable: Readonly<Record<keyof SpanBufferOptions, OptionRow>> = {
+  publicKey: {
+    schema: v.pipe(
+      v.string(),
+      v.nonEmpty(),
+      v.check((key) => !key.startsWith("sk-")),
+    ),
+    allowed: 'a public key ("pk-lf-…"); a secret key belongs into secretKey',
+    env: ["LANGFUSE_PUBLIC_KEY"],
+    isSecret: true,
+  },
+  secretKey: { schema: text, allowed: 'a secret key ("sk-lf-…")', env: ["LANGFUSE_SECRET_KEY"], isSecret: true },
+  baseUrl: {
+    schema: v.pipe(v.string(), v.check(isPlainHttpUrl)),
+    allowed: "an http or https URL without user name, password, query or fragment",
+    fallback: "https://cloud.langfuse.com",
+    env: ["LANGFUSE_BASE_URL", "LANGFUSE_BASEURL", "LANGFUSE_HOST"],
+    // It may hold a password by mistake.
+    isSecret: true,
+  },
+  enabled: {
+    schema: flag,
+    allowed: "true or false",
+    fallback: true,
+    env: ["LANGFUSE_TRACING_ENABLED", "ENABLE_TRACING"],
+  },
+  transport: {
+    schema: v.picklist(["auto", "otlp", "ingestion"]),
+    allowed: '"auto", "otlp" or "ingestion"',
+    fallback: "auto",
+    env: ["LANGFUSE_TRANSPORT"],
+  },
+  durability: {
+    schema: v.picklist(["journal", "overflow", "strict"]),
+    allowed: '"journal" or "overflow"',
+    fallback: "journal",
+    env: ["SPAN_BUFFER_DURABILITY"],
+  },
+  directory: { schema: text, allowed: "a path", env: ["SPAN_BUFFER_DIRECTORY"] },
+  batchSize: { schema: count(1, 10_000), allowed: "1 … 10000", fallback: 100, env: ["LANGFUSE_FLUSH_AT"] },
+  flushInterval: {
+    schema: seconds(3_600),
+    allowed: "0.01 … 3600 (seconds)",
+    fallback: 30,
+    env: ["LANGFUSE_FLUSH_INTERVAL"],
+  },
+  maxQueueSize: {
+    schema: count(1, 1_000_000),
+    allowed: "1 … 1000000",
+    fallback: 10_000,
+    env: ["LANGFUSE_MAX_QUEUE_SIZE"],
+  },
+  maxBatchBytes: { schema: count(kib, 64 * mib), allowed: "1 KiB … 64 MiB", fallback: 3_000_000 },
+  maxSpanBytes: { schema: count(kib, 64 * mib), allowed: "1 KiB … 64 MiB", fallback: 1_000_000 },
+  maxDiskBytes: { schema: count(64 * kib, 1024 * gib), allowed: "64 KiB … 1 TiB", fallback: gib },
+  maxMemoryBytes: { schema: count(mib, 16 * gib), allowed: "1 MiB … 16 GiB", fallback: 256 * mib },
+  ringBytes: { schema: count(4 * kib, gib), allowed: "4 KiB … 1 GiB", fallback: 16 * mib },
+  overflowPolicy: {
+    schema: v.picklist(["drop-oldest", "drop-newest"]),
+    allowed: '"drop-oldest" or "drop-newest"',
+    fallback: "drop-oldest",
+  },
+  exportThreads: { schema: count(1, 64), allowed: "1 … 64", fallback: 1 },
+  exportConcurrency: { schema: count(1, 256), allowed: "1 … 256", fallback: 4 },
+  exportTimeoutMs: { schema: count(10, 600_000), allowed: "10 … 600000 (milliseconds)", fallback: 30_000 },
+  environment: {
+    schema: v.pipe(v.string(), v.regex(/^(?!langfuse)[a-z0-9-_]{1,40}$/)),
+    allowed: 'up to 40 of a-z 0-9 - _, not beginning with "langfuse"',
+    env: ["LANGFUSE_TRACING_ENVIRONMENT"],
+  },
+  release: { schema: text, allowed: "a text", env: ["LANGFUSE_RELEASE"] },
+  serviceName: { schema: text, allowed: "a text", env: ["OTEL_SERVICE_NAME"] },
+  sampleRate: {
+    schema: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+    allowed: "0 … 1",
+    fallback: 1,
+    env: ["LANGFUSE_SAMPLE_RATE"],
+  },
+  mask: { schema: v.never(), allowed: "nothing yet" },
+  shutdownTimeoutMs: { schema: count(0, 600_000), allowed: "0 … 600000 (milliseconds)", fallback: 5_000 },
+  logger: {
+    schema: v.custom<Logger>((value) => typeof (value as Logger | null)?.warn === "function"),
+    allowed: "an object with a method warn(message), and optionally info(message)",
+  },
+};
+
+/** What users of other SDKs call our options. */
+export const otherNames: Readonly<Record<string, keyof SpanBufferOptions>> = {
+  flushAt: "batchSize",
+  maxExportBatchSize: "batchSize",
+  host: "baseUrl",
+  url: "baseUrl",
+  endpoint: "baseUrl",
+  flushIntervalMs: "flushInterval",
+  scheduledDelayMillis: "flushInterval",
+  exportTimeoutMillis: "exportTimeoutMs",
+  requestTimeout: "exportTimeoutMs",
+  tracingEnabled: "enabled",
+  path: "directory",
+};
+
+function isPlainHttpUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const url = new URL(value);
+  const isHttp = url.protocol === "http:" || url.protocol === "https:";
+  return isHttp && url.username === "" && url.password === "" && url.search === "" && url.hash === "";
+}

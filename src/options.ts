@@ -1,0 +1,158 @@
+/** The options: validated once at construction, then frozen. */
+import { homedir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import leven from "leven";
+import * as v from "valibot";
+import { type OptionRow, optionTable, otherNames } from "./option-table.ts";
+
+/** Where notices go. A logger that throws is ignored. */
+export interface Logger {
+  info?(message: string): void;
+  warn(message: string): void;
+}
+
+/** All are optional. Defaults, environment variables and what each one means at length: docs/options.md. */
+export interface SpanBufferOptions {
+  /** `LANGFUSE_PUBLIC_KEY`. Without keys spans are kept in the journal. */
+  publicKey?: string | undefined;
+  /** `LANGFUSE_SECRET_KEY`. */
+  secretKey?: string | undefined;
+  /** Default: `https://cloud.langfuse.com`. */
+  baseUrl?: string | undefined;
+  /** Default: true. Off: every call is a cheap no-op; no thread, no file. */
+  enabled?: boolean | undefined;
+  /** Langfuse's route for spans. Default: `auto`, ask the server. */
+  transport?: "auto" | "otlp" | "ingestion" | undefined;
+  /** Default: `journal`. `strict` is not available in this version and is refused. */
+  durability?: "journal" | "overflow" | "strict" | undefined;
+  /** Folder of the journals. Default: a per-user state folder. */
+  directory?: string | undefined;
+  /** Spans in a request. Default: 100. */
+  batchSize?: number | undefined;
+  /** Seconds that a span waits for its batch to fill. Default: 30. */
+  flushInterval?: number | undefined;
+  /** Encoded spans that the pump holds in memory. Default: 10,000. */
+  maxQueueSize?: number | undefined;
+  /** Payload of a request in bytes. Default: 3,000,000. */
+  maxBatchBytes?: number | undefined;
+  /** A larger span is cut. Default: 1,000,000 bytes. */
+  maxSpanBytes?: number | undefined;
+  /** Size of the journal. Default: 1 GiB. */
+  maxDiskBytes?: number | undefined;
+  /** Memory for bursts on the caller's side. Default: 256 MiB. */
+  maxMemoryBytes?: number | undefined;
+  /** Size of the ring; rounded up to a power of two that holds two of the largest spans. Default: 16 MiB. */
+  ringBytes?: number | undefined;
+  /** What goes when `maxDiskBytes` is reached. Default: `drop-oldest`. */
+  overflowPolicy?: "drop-oldest" | "drop-newest" | undefined;
+  /** Default: 1. */
+  exportThreads?: number | undefined;
+  /** Requests under way at once. Default: 4. */
+  exportConcurrency?: number | undefined;
+  /** Time limit of one request, its answer included, in milliseconds. Default: 30,000. */
+  exportTimeoutMs?: number | undefined;
+  /** `LANGFUSE_TRACING_ENVIRONMENT`. */
+  environment?: string | undefined;
+  /** `LANGFUSE_RELEASE`. */
+  release?: string | undefined;
+  /** `OTEL_SERVICE_NAME`. */
+  serviceName?: string | undefined;
+  /** Share of traces that are kept, 0 … 1. Default: 1. */
+  sampleRate?: number | undefined;
+  /** Not available in this version and refused, so that nobody believes it works. */
+  mask?: string | URL | undefined;
+  /** Default: 5,000 milliseconds. */
+  shutdownTimeoutMs?: number | undefined;
+  /** Default: warnings to stderr. */
+  logger?: Logger | undefined;
+}
+
+type Given<Name extends keyof SpanBufferOptions> = NonNullable<SpanBufferOptions[Name]>;
+type OptionalName = "publicKey" | "secretKey" | "environment" | "release" | "serviceName" | "logger";
+
+/** Options with their defaults. */
+export type ResolvedOptions = Readonly<
+  { [Name in Exclude<keyof SpanBufferOptions, OptionalName | "durability" | "mask">]: Given<Name> } & {
+    [Name in OptionalName]: Given<Name> | undefined;
+  } & { durability: "journal" | "overflow" }
+>;
+
+/**
+ * Options from the caller, then the environment, then the defaults.
+ *
+ * @throws TypeError that names every unknown option with its likely meaning, and every value out of range with what is
+ * allowed and where it came from. Values of keys are never shown.
+ */
+export function resolveOptions(options: SpanBufferOptions = {}, env: NodeJS.ProcessEnv = process.env): ResolvedOptions {
+  const problems: string[] = Object.keys(options)
+    .filter((name) => !(name in optionTable))
+    .map(unknownOption);
+  const resolved: Record<string, unknown> = {};
+  for (const [name, definition] of Object.entries(optionTable) as [keyof SpanBufferOptions, OptionRow][]) {
+    const given =
+      options[name] === undefined ? fromEnvironment(definition, env) : { value: options[name], source: name };
+    if (given === undefined) resolved[name] = definition.fallback;
+    else if (v.is(definition.schema, given.value)) resolved[name] = given.value;
+    else problems.push(invalidOption(name, definition, given));
+  }
+  if (resolved["durability"] === "strict") {
+    problems.push('durability "strict" is not available in this version: use "journal" or "overflow"');
+  }
+  if (problems.length > 0) throw new TypeError(`langfuse-span-buffer: ${problems.join("; ")}`);
+  resolved["baseUrl"] = (resolved["baseUrl"] as string).replace(/\/+$/, "");
+  resolved["directory"] ??= stateDirectory(env);
+  return Object.freeze(resolved) as unknown as ResolvedOptions;
+}
+
+function fromEnvironment(
+  definition: OptionRow,
+  env: NodeJS.ProcessEnv,
+): { value: unknown; source: string } | undefined {
+  for (const name of definition.env ?? []) {
+    const raw = env[name]?.trim();
+    if (raw !== undefined && raw !== "") return { value: convert(raw, definition.fallback), source: name };
+  }
+  return undefined;
+}
+
+/** A variable's text as the type of the option's default. */
+function convert(raw: string, fallback: unknown): unknown {
+  if (typeof fallback === "number") return Number.isNaN(Number(raw)) ? raw : Number(raw);
+  if (typeof fallback !== "boolean") return raw;
+  const lower = raw.toLowerCase();
+  if (["true", "1", "yes", "on"].includes(lower)) return true;
+  return ["false", "0", "no", "off"].includes(lower) ? false : raw;
+}
+
+function unknownOption(name: string): string {
+  const likely = otherNames[name] ?? nearest(name);
+  return `unknown option "${name}"${likely === undefined ? "" : `: did you mean "${likely}"?`} (docs/options.md lists all)`;
+}
+
+function nearest(name: string): string | undefined {
+  const ranked = Object.keys(optionTable)
+    .map((known) => ({ known, distance: leven(known.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return ranked !== undefined && ranked.distance <= Math.max(2, name.length / 3) ? ranked.known : undefined;
+}
+
+function invalidOption(name: string, definition: OptionRow, given: { value: unknown; source: string }): string {
+  if (name === "mask") return 'option "mask" is not available in this version: leave it out, and mask before update()';
+  const shown = definition.isSecret === true ? "" : ` ${show(given.value)}`;
+  return `option "${given.source}"${shown} is not allowed: ${definition.allowed}`;
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  return typeof value === "object" || typeof value === "function" ? `(${typeof value})` : String(value);
+}
+
+/** The folder for state that a user's programs keep: XDG's, macOS's or Windows'. */
+function stateDirectory(env: NodeJS.ProcessEnv): string {
+  const home = homedir();
+  const name = "langfuse-span-buffer";
+  if (process.platform === "win32") return join(env["LOCALAPPDATA"] ?? join(home, "AppData", "Local"), name);
+  if (process.platform === "darwin") return join(home, "Library", "Application Support", name);
+  return join(env["XDG_STATE_HOME"] ?? join(home, ".local", "state"), name);
+}

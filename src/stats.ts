@@ -1,0 +1,77 @@
+import type { PumpState } from "./buffer/counters.ts";
+
+/** `accepted = acknowledged + pending + deadLettered + the sum of dropped`, at every moment. */
+export interface SpanBufferStats {
+  /** Spans handed over, and those that earlier processes left in the journal (`recovered`). */
+  accepted: number;
+  /** The server has them. */
+  acknowledged: number;
+  /** On their way: ring, memory, journal, requests under way. */
+  pending: number;
+  /** The server will never take them; they are kept with its reason. */
+  deadLettered: number;
+  dropped: {
+    /** The bounded memory beside the ring was full. */
+    "memory-full": number;
+    /** Ended after `shutdown()`. */
+    "shut-down": number;
+    /** Not in the sample (`sampleRate`). */
+    "sampled-out": number;
+    /** Beyond `maxDiskBytes`. */
+    "disk-full": number;
+    /** Overwritten in shared memory. */
+    damaged: number;
+  };
+  /** Found in the journal at start. */
+  recovered: number;
+  /** Spans that were cut to fit `maxSpanBytes` or the server's limit. */
+  truncated: number;
+  /** Spans that were sent again because nobody acknowledged them. */
+  resent: number;
+  /** Calls of `end()` after the first. */
+  endedTwice: number;
+  /** Bytes in the ring. */
+  ringBytes: number;
+  journalSpans: number;
+  /** Size of the journal file. */
+  journalBytes: number;
+  oldestPendingAgeMs: number;
+  state: PumpState;
+  /** The latest failure; absent while spans flow. */
+  lastError?: string;
+  /** Time that the caller's thread spent on taking a span. */
+  enqueueMicros: { p50: number; p99: number; max: number };
+  /** Time of a batch from the pump to its outcome. */
+  exportMs: { p50: number; p99: number };
+}
+
+export interface FlushResult {
+  acknowledged: number;
+  pending: number;
+  deadLettered: number;
+  dropped: number;
+  /** The time limit came first. */
+  timedOut: boolean;
+}
+
+/** With `enabled: false`. */
+export function disabledStats(): SpanBufferStats {
+  return {
+    accepted: 0,
+    acknowledged: 0,
+    pending: 0,
+    deadLettered: 0,
+    dropped: { "memory-full": 0, "shut-down": 0, "sampled-out": 0, "disk-full": 0, damaged: 0 },
+    recovered: 0,
+    truncated: 0,
+    resent: 0,
+    endedTwice: 0,
+    ringBytes: 0,
+    journalSpans: 0,
+    journalBytes: 0,
+    oldestPendingAgeMs: 0,
+    state: "stopped",
+    enqueueMicros: { p50: 0, p99: 0, max: 0 },
+    exportMs: { p50: 0, p99: 0 },
+  };
+}

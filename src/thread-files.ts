@@ -1,0 +1,8 @@
+/**
+ * Where the threads' entry files are. The compiler rewrites import paths from `.ts` to `.js` but not these URLs, so the
+ * choice between source and build is made here and nowhere else.
+ */
+const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+
+export const pumpUrl: URL = new URL(`./workers/pump-thread${extension}`, import.meta.url);
+export const exportTaskUrl: URL = new URL(`./export/task${extension}`, import.meta.url);

@@ -1,0 +1,34 @@
+/**
+ * Times of one trace: monotonic, anchored to the wall clock when the trace begins here. So durations and the order of
+ * spans are right even when the wall clock is set during a conversation, and a process that runs for weeks does not
+ * drift away from it.
+ */
+export class TraceClock {
+  readonly #wallMs: number = Date.now();
+  readonly #monotonicMs: number = performance.now();
+
+  /** Nanoseconds since 1970, decimal. */
+  nowUnixNano(): string {
+    const elapsedMs = performance.now() - this.#monotonicMs;
+    const wholeMs = Math.floor(elapsedMs);
+    return nanoText(this.#wallMs + wholeMs, Math.floor((elapsedMs - wholeMs) * 1e6));
+  }
+}
+
+/** A moment as the caller may give it: a `Date`, or milliseconds since 1970 (fractions allowed). */
+export type TimeInput = Date | number;
+
+/** Nanoseconds since 1970, decimal; `undefined` for what is no moment after 1970. */
+export function toUnixNano(time: TimeInput): string | undefined {
+  const ms = typeof time === "number" ? time : time.getTime();
+  if (!Number.isFinite(ms) || ms < 0 || ms > maxMs) return undefined;
+  const wholeMs = Math.floor(ms);
+  return nanoText(wholeMs, Math.floor((ms - wholeMs) * 1e6));
+}
+
+/** The last moment that fits into OTLP's unsigned 64-bit nanoseconds, in milliseconds. */
+const maxMs = 18_446_744_073_709;
+
+function nanoText(ms: number, nanosOfMs: number): string {
+  return `${ms}${String(1_000_000 + nanosOfMs).slice(1)}`;
+}

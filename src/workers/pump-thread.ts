@@ -1,0 +1,112 @@
+/** The pump's thread: opens the journal, puts the parts together, runs until told to end. */
+import { parentPort, workerData } from "node:worker_threads";
+import { SharedCounters } from "../buffer/counters.ts";
+import { Journal } from "../buffer/journal.ts";
+import { type JournalOwner, type JournalSlot, takeJournalSlot } from "../buffer/journal-slot.ts";
+import { RingConsumer } from "../buffer/ring.ts";
+import { adoptSpills } from "../buffer/spill.ts";
+import { Announcer } from "./announcer.ts";
+import { ExportPool } from "./export-pool.ts";
+import type { CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
+import { Pump } from "./pump.ts";
+import { Sender } from "./sender.ts";
+import { Store } from "./store.ts";
+
+const setup = workerData as PumpSetup;
+const owner: JournalOwner = { baseUrl: setup.baseUrl, publicKey: setup.destination?.publicKey };
+const announcer = new Announcer(post);
+const counters = new SharedCounters(setup.counters);
+
+// Before the ring is claimed: messages must not be lost, and the listener keeps the thread alive while it waits.
+const early: CallerMessage[] = [];
+let receive = (message: CallerMessage): void => {
+  early.push(message);
+};
+parentPort?.on("message", (message: CallerMessage) => receive(message));
+
+const slot = openSlot();
+const pump = createPump(slot);
+if (pump === undefined) slot.journal.close();
+else {
+  receive = (message) => pump.receive(message);
+  for (const message of early.splice(0)) pump.receive(message);
+  await pump.run();
+}
+slot.release();
+parentPort?.close();
+
+function createPump(journalSlot: JournalSlot): Pump | undefined {
+  const { journal } = journalSlot;
+  const spilled = journalSlot.file === ":memory:" ? 0 : adoptSpills(setup.directory, owner, journalSlot);
+  const ring = new RingConsumer(setup.ring, committedSequence(journal));
+  if (!ring.claim()) return undefined;
+  const store = new Store(limitsFor(journalSlot), journal, announcer);
+  continueCounters(store, ring);
+  const pool = new ExportPool({
+    taskUrl: setup.exportTaskUrl,
+    threads: setup.exportThreads,
+    concurrency: setup.exportConcurrency,
+  });
+  const sender = new Sender(setup, store, pool, announcer, () => {
+    sender.dispatch();
+    created.signal();
+  });
+  const created = new Pump({ ring, store, sender, pool, counters, announcer, post });
+  if (spilled > 0) announcer.say("spilled", "info", `${spilled} spans of a process that ended in a hurry were adopted`);
+  created.publish();
+  return created;
+}
+
+/** The journal, or in its place one in memory: a directory that cannot be used must not stop the bot. */
+function openSlot(): JournalSlot {
+  try {
+    const found = takeJournalSlot(setup.directory, owner);
+    for (const { file, count, owner: other } of found.foreign) {
+      const whose = `${other.publicKey ?? "no key"} at ${other.baseUrl}`;
+      announcer.say(file, "warn", `${file} holds ${count} spans for ${whose}: start with that key to deliver them`);
+    }
+    for (const { file, reason } of found.unusable) announcer.say(file, "warn", `${file} cannot be read: ${reason}`);
+    return found;
+  } catch (error) {
+    const message = `the journal in ${setup.directory} cannot be opened: ${(error as Error).message}; spans are kept in memory only`;
+    announcer.say("disk", "warn", message);
+    announcer.lastError(message);
+    return { journal: new Journal(":memory:"), file: ":memory:", foreign: [], unusable: [], release: () => undefined };
+  }
+}
+
+/** A journal in memory is bounded as memory is. */
+function limitsFor(journalSlot: JournalSlot): PumpSetup {
+  if (journalSlot.file !== ":memory:") return setup;
+  return { ...setup, maxDiskBytes: Math.min(setup.maxDiskBytes, setup.maxMemoryBytes) };
+}
+
+/** Where an earlier pump of the same ring, which crashed, had got to. */
+function committedSequence(journal: Journal): number {
+  const position = journal.getMeta("ring");
+  if (position === undefined) return counters.read().taken;
+  const { ringId, sequence } = JSON.parse(position) as { ringId: string; sequence: number };
+  return ringId === setup.ringId ? sequence : counters.read().taken;
+}
+
+/** A pump that follows a crashed one goes on counting where that one last published. */
+function continueCounters(store: Store, ring: RingConsumer): void {
+  const before = counters.read();
+  const { pending } = store.counters;
+  Object.assign(store.counters, before, { pending });
+  if (before.taken === 0) {
+    store.counters.recovered = pending;
+    return;
+  }
+  store.counters.taken = Math.max(before.taken, ring.lastSequence);
+  const { taken, recovered, acknowledged, deadLettered, droppedDiskFull, droppedDamaged } = store.counters;
+  const unaccounted = taken + recovered - pending - acknowledged - deadLettered - droppedDiskFull - droppedDamaged;
+  // What is neither pending nor counted: deleted on an acknowledgement just before the crash, or, with durability
+  // `overflow`, in the memory that the crash took.
+  if (setup.durability === "journal") store.counters.acknowledged += unaccounted;
+  else store.counters.droppedDamaged += unaccounted;
+}
+
+function post(message: PumpMessage): void {
+  parentPort?.postMessage(message);
+}

@@ -1,0 +1,180 @@
+import type { SharedCounters } from "../buffer/counters.ts";
+import { pumpStates } from "../buffer/counters.ts";
+import type { RingConsumer } from "../buffer/ring.ts";
+import type { Announcer } from "./announcer.ts";
+import type { ExportPool } from "./export-pool.ts";
+import type { CallerMessage, PumpMessage } from "./messages.ts";
+import type { Sender } from "./sender.ts";
+import type { Store } from "./store.ts";
+
+/** While spans come, the pump naps instead of sleeping: waking a sleeper costs the caller 3 to 60 µs a span. */
+const napMs = 3;
+
+/** So long after the last span the pump goes on napping before it sleeps. */
+const awakeMs = 50;
+
+/** The longest sleep, so that nothing depends on a wake-up alone. */
+const maxSleepMs = 30_000;
+
+/** How long a process that exits waits for requests under way, so that a span the server has is not sent again. */
+const exitGraceMs = 1_000;
+
+interface Flush {
+  id: number;
+  /** Everything up to this mark of the ring belongs to it … */
+  mark: number;
+  /** … and once that is taken, everything up to this id. */
+  throughId: number | undefined;
+}
+
+export interface PumpParts {
+  ring: RingConsumer;
+  store: Store;
+  sender: Sender;
+  pool: ExportPool;
+  counters: SharedCounters;
+  announcer: Announcer;
+  post: (message: PumpMessage) => void;
+}
+
+/**
+ * The pump: ring → journal → batches → outcomes. One loop, three sources of work: the ring, messages of the caller,
+ * reports of the export threads. Commits go before exports in every turn.
+ */
+export class Pump {
+  readonly #parts: PumpParts;
+  #flushes: Flush[] = [];
+  #closing: { id: number | undefined; deadlineMs: number } | undefined;
+  #isSignalled = false;
+  #lastTakenAtMs = 0;
+
+  constructor(parts: PumpParts) {
+    this.#parts = parts;
+  }
+
+  /** A message of the caller. */
+  receive(message: CallerMessage): void {
+    const { ring, pool, post, sender } = this.#parts;
+    switch (message.type) {
+      case "flush":
+        this.#flushes.push({ id: message.id, mark: ring.mark(), throughId: undefined });
+        sender.circuit.hurry();
+        break;
+      case "close":
+        this.#closing ??= { id: message.id, deadlineMs: performance.now() + message.graceMs };
+        break;
+      case "check-auth":
+        void pool.checkAuth(message.task).then((result) => post({ type: "auth-checked", id: message.id, result }));
+        break;
+    }
+    this.signal();
+  }
+
+  /** Something has happened that the loop should look at. Any callback of this thread may call it. */
+  signal(): void {
+    this.#isSignalled = true;
+    this.#parts.ring.wake();
+  }
+
+  /** Runs until `close`, or until the process that exits has been settled. */
+  async run(): Promise<void> {
+    const { ring, sender } = this.#parts;
+    while (!this.#isFinished()) {
+      this.#isSignalled = false;
+      const hasMore = this.#turn();
+      if (hasMore) {
+        this.#lastTakenAtMs = performance.now();
+        await yieldToEvents();
+      } else if (this.#parts.store.shrink()) await pause(napMs);
+      else if (performance.now() - this.#lastTakenAtMs < awakeMs || this.#closing !== undefined) await pause(napMs);
+      else {
+        const deadlineMs = Math.min(
+          sender.nextDeadlineMs(),
+          this.#parts.store.diskRetryAtMs || Number.POSITIVE_INFINITY,
+        );
+        const sleepMs = Math.min(maxSleepMs, Math.max(napMs, deadlineMs - performance.now()));
+        await ring.sleep(sleepMs, () => this.#isSignalled || ring.isSettleWanted());
+      }
+    }
+    await this.#finish();
+  }
+
+  /** Makes the figures visible to the caller. */
+  publish(): void {
+    const { store, sender, counters } = this.#parts;
+    store.measure(sender.handedOut().next().value ?? undefined);
+    store.counters.state = pumpStates.indexOf(sender.circuit.state);
+    store.counters.exportMsP50 = sender.exportMicros.quantile(0.5) / 1000;
+    store.counters.exportMsP99 = sender.exportMicros.quantile(0.99) / 1000;
+    counters.publish(store.counters);
+  }
+
+  /** One round of all work that can be done now. Returns whether the ring gave something. */
+  #turn(): boolean {
+    const { ring, store, sender } = this.#parts;
+    if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
+    store.retryRecords();
+    const hasMore = store.takeFrom(ring, sender.circuit.state !== "sending");
+    this.#markFlushes();
+    sender.isUrgent = this.#flushes.length > 0;
+    if (this.#closing === undefined) sender.dispatch();
+    this.#answerFlushes();
+    this.publish();
+    return hasMore;
+  }
+
+  #markFlushes(): void {
+    const { ring, store } = this.#parts;
+    for (const flush of this.#flushes) {
+      if (flush.throughId === undefined && ring.hasReleased(flush.mark)) flush.throughId = store.lastId;
+    }
+  }
+
+  #answerFlushes(): void {
+    if (this.#flushes.length === 0) return;
+    const oldestId = this.#oldestPendingId();
+    this.#flushes = this.#flushes.filter((flush) => {
+      if (flush.throughId === undefined || oldestId <= flush.throughId) return true;
+      this.publish();
+      this.#parts.post({ type: "done", id: flush.id });
+      return false;
+    });
+  }
+
+  #oldestPendingId(): number {
+    const { store, sender } = this.#parts;
+    let oldest = store.window.oldest?.id ?? Number.POSITIVE_INFINITY;
+    if (store.window.hasUnloaded) oldest = Math.min(oldest, store.window.loadedThroughId + 1);
+    for (const span of sender.handedOut()) oldest = Math.min(oldest, span.id);
+    return oldest;
+  }
+
+  #isFinished(): boolean {
+    const { ring, sender } = this.#parts;
+    if (this.#closing === undefined) return false;
+    const isOver = performance.now() >= this.#closing.deadlineMs;
+    return isOver || (ring.isEmpty() && sender.inFlightCount === 0);
+  }
+
+  /** Commits what is left, closes the journal, and says so to whoever waits. */
+  async #finish(): Promise<void> {
+    const { ring, store, sender, pool, post } = this.#parts;
+    while (store.takeFrom(ring, true));
+    store.journalAll(sender.handedOut());
+    sender.circuit.stop();
+    this.publish();
+    store.close();
+    // Reports that come in from here on find the journal closed: their spans are sent again at the next start.
+    if (ring.isSettleWanted()) ring.markSettled();
+    await pool.destroy();
+    if (this.#closing?.id !== undefined) post({ type: "done", id: this.#closing.id });
+  }
+}
+
+function pause(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
+
+function yieldToEvents(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

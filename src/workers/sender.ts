@@ -1,0 +1,261 @@
+import { LatencyHistogram } from "../buffer/latency-histogram.ts";
+import type { Announcer } from "./announcer.ts";
+import { type Batch, batchOf, bytesOf, halve, halveByBytes, type PendingSpan } from "./batch.ts";
+import { Circuit } from "./circuit.ts";
+import type { ExportPool } from "./export-pool.ts";
+import type { Destination, ExportReport, PumpSetup, SpanVerdict } from "./messages.ts";
+import type { Store } from "./store.ts";
+
+/** A batch of which the server took a part rests before the other part is sent again: doubling from here to a minute. */
+const partialDelayMs = 500;
+const maxPartialDelayMs = 60_000;
+
+export type SenderSetup = Pick<
+  PumpSetup,
+  | "destination"
+  | "baseUrl"
+  | "transport"
+  | "batchSize"
+  | "maxBatchBytes"
+  | "flushIntervalMs"
+  | "exportConcurrency"
+  | "exportTimeoutMs"
+>;
+
+/**
+ * Forms batches, hands them to the export threads and applies what comes back (the table of `ExportVerdict`). Batches
+ * that come back unfinished go before new ones.
+ */
+export class Sender {
+  readonly circuit: Circuit = new Circuit();
+  readonly exportMicros: LatencyHistogram = new LatencyHistogram();
+  readonly #setup: SenderSetup;
+  readonly #store: Store;
+  readonly #pool: Pick<ExportPool, "send">;
+  readonly #announcer: Announcer;
+  readonly #onReport: () => void;
+  readonly #inFlight = new Set<Batch>();
+  #returned: Batch[] = [];
+  #transport: PumpSetup["transport"];
+  #changedTransportSinceSuccess = false;
+  /** Somebody waits for delivery: no batch waits to be full. */
+  isUrgent = false;
+
+  /** @param onReport called after each report has been applied. */
+  constructor(
+    setup: SenderSetup,
+    store: Store,
+    pool: Pick<ExportPool, "send">,
+    announcer: Announcer,
+    onReport: () => void,
+  ) {
+    this.#setup = setup;
+    this.#store = store;
+    this.#pool = pool;
+    this.#announcer = announcer;
+    this.#onReport = onReport;
+    this.#transport = setup.transport;
+    if (setup.destination === undefined) {
+      this.circuit.holdForever();
+      announcer.say(
+        "keys-missing",
+        "warn",
+        "no Langfuse keys: spans are kept in the journal until LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY (or the options publicKey and secretKey) are set",
+      );
+    }
+  }
+
+  get inFlightCount(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Spans that are handed out and not yet done, oldest batch first. */
+  *handedOut(): Generator<PendingSpan> {
+    for (const batch of this.#inFlight) yield* batch.spans;
+    for (const batch of this.#returned) yield* batch.spans;
+  }
+
+  /** Sends as many batches as may go now. */
+  dispatch(): void {
+    const { destination, exportConcurrency } = this.#setup;
+    if (destination === undefined) return;
+    while (this.circuit.allowance(this.#inFlight.size, exportConcurrency) > 0) {
+      const batch = this.#nextBatch();
+      if (batch === undefined) return;
+      this.#inFlight.add(batch);
+      void this.#send(batch, destination);
+    }
+  }
+
+  /** When `dispatch` may have something to do again (`performance.now()`), if nothing else happens before. */
+  nextDeadlineMs(): number {
+    let deadlineMs = Number.POSITIVE_INFINITY;
+    for (const batch of this.#returned) deadlineMs = Math.min(deadlineMs, batch.notBeforeMs);
+    const oldest = this.#store.window.oldest;
+    if (oldest !== undefined) {
+      const ageMs = Math.max(0, Date.now() - oldest.acceptedAtMs);
+      deadlineMs = Math.min(deadlineMs, performance.now() + this.#setup.flushIntervalMs - ageMs);
+    }
+    return Math.max(deadlineMs, this.circuit.untilMs);
+  }
+
+  #nextBatch(): Batch | undefined {
+    const nowMs = performance.now();
+    const index = this.#returned.findIndex((batch) => batch.notBeforeMs <= nowMs);
+    if (index >= 0) return this.#returned.splice(index, 1)[0];
+    this.#store.load();
+    const { window } = this.#store;
+    if (window.count === 0 || !this.#isDue()) return undefined;
+    return batchOf(window.shift(this.#setup.batchSize, this.#setup.maxBatchBytes));
+  }
+
+  /** Is the window's next batch full, old enough, or wanted? */
+  #isDue(): boolean {
+    const { window } = this.#store;
+    const { batchSize, maxBatchBytes, flushIntervalMs } = this.#setup;
+    if (this.isUrgent || window.hasUnloaded) return true;
+    if (window.count >= batchSize || window.bytes >= maxBatchBytes) return true;
+    return Date.now() - (window.oldest as PendingSpan).acceptedAtMs >= flushIntervalMs;
+  }
+
+  async #send(batch: Batch, destination: Destination): Promise<void> {
+    const { exportTimeoutMs } = this.#setup;
+    const payloads = new Uint8Array(bytesOf(batch.spans));
+    const lengths: number[] = [];
+    let offset = 0;
+    for (const { payload } of batch.spans) {
+      payloads.set(payload, offset);
+      offset += payload.length;
+      lengths.push(payload.length);
+    }
+    if (batch.failures > 0) this.#store.counters.resent += batch.spans.length;
+    const sentAtMs = performance.now();
+    const report = await this.#pool.send({
+      destination,
+      transport: this.#transport,
+      payloads,
+      lengths,
+      timeoutMs: exportTimeoutMs,
+    });
+    // The journal is closed: the spans stay in it and are sent again at the next start.
+    if (this.circuit.state === "stopped") return;
+    this.#inFlight.delete(batch);
+    this.exportMicros.record((performance.now() - sentAtMs) * 1000);
+    this.#store.counters.truncated += report.truncated;
+    this.#apply(batch, report, sentAtMs);
+    this.#onReport();
+  }
+
+  #apply(batch: Batch, report: ExportReport, sentAtMs: number): void {
+    const reason = report.reason ?? report.verdict;
+    if (report.verdict !== "acknowledged") this.#announcer.lastError(reason);
+    switch (report.verdict) {
+      case "acknowledged":
+        this.#store.acknowledge(batch.spans);
+        this.#succeed(sentAtMs);
+        return;
+      case "per-span":
+        this.#applyEach(batch, report.spans ?? [], sentAtMs);
+        return;
+      case "rejected":
+        // The server answered and is well; only these spans are at fault.
+        this.circuit.succeed(sentAtMs);
+        if (batch.spans.length === 1) this.#store.bury(batch.spans, report.status, reason);
+        else this.#returned.unshift(...halve(batch));
+        return;
+      case "too-large":
+        this.circuit.succeed(sentAtMs);
+        if (batch.spans.length === 1) this.#store.bury(batch.spans, report.status, reason);
+        else this.#returned.unshift(...halveByBytes(batch));
+        return;
+      case "hold":
+        this.circuit.hold();
+        this.#giveBack(batch);
+        this.#announcer.say("held", "warn", `Langfuse refuses the keys, spans are kept: ${reason}`);
+        return;
+      case "wait":
+        this.circuit.wait(report.retryAfterMs ?? 1_000);
+        this.#giveBack(batch);
+        return;
+      case "retry":
+        this.#fail(batch, reason, sentAtMs);
+        return;
+      case "change-transport":
+        this.#changeTransport(batch, report, reason, sentAtMs);
+        return;
+    }
+  }
+
+  /** A 207: each span has its own verdict. */
+  #applyEach(batch: Batch, verdicts: readonly SpanVerdict[], sentAtMs: number): void {
+    const acknowledged: PendingSpan[] = [];
+    const again: PendingSpan[] = [];
+    let held: string | undefined;
+    for (const [index, span] of batch.spans.entries()) {
+      const { outcome, status, reason }: SpanVerdict = verdicts[index] ?? { outcome: "retry" };
+      if (outcome === "acknowledged") acknowledged.push(span);
+      else if (outcome === "rejected") this.#store.bury([span], status, reason ?? "rejected");
+      else again.push(span);
+      if (outcome === "hold") held = reason ?? "keys refused";
+    }
+    if (acknowledged.length > 0) this.#store.acknowledge(acknowledged);
+    if (again.length === 0) {
+      this.#succeed(sentAtMs);
+      return;
+    }
+    const rest = batchOf(again, batch.failures + 1);
+    if (held !== undefined) {
+      this.circuit.hold();
+      this.#announcer.say("held", "warn", `Langfuse refuses the keys, spans are kept: ${held}`);
+      this.#returned.push(rest);
+    } else if (acknowledged.length === 0) {
+      this.#fail({ ...rest, failures: batch.failures }, "every span of the batch failed", sentAtMs);
+    } else {
+      this.#succeed(sentAtMs);
+      rest.notBeforeMs = performance.now() + Math.min(maxPartialDelayMs, partialDelayMs * 2 ** batch.failures);
+      this.#returned.push(rest);
+    }
+  }
+
+  #succeed(sentAtMs: number): void {
+    this.#changedTransportSinceSuccess = false;
+    this.circuit.succeed(sentAtMs);
+    if (this.circuit.state !== "sending") return;
+    this.#announcer.lastError(undefined);
+    this.#announcer.reset("held");
+  }
+
+  #fail(batch: Batch, reason: string, sentAtMs: number): void {
+    this.circuit.fail(sentAtMs);
+    this.#giveBack(batch);
+    this.#announcer.say(
+      "away",
+      "warn",
+      `Langfuse at ${this.#setup.baseUrl} cannot take spans, they are kept: ${reason}`,
+    );
+  }
+
+  /** To the end, so that the next probe takes another batch: one that the server can never take must not block all. */
+  #giveBack(batch: Batch): void {
+    batch.failures++;
+    this.#returned.push(batch);
+    // Durability `overflow` promises the disk as soon as Langfuse is away.
+    this.#store.journalAll(this.handedOut());
+  }
+
+  #changeTransport(batch: Batch, report: ExportReport, reason: string, sentAtMs: number): void {
+    const isLate = report.transport === undefined || report.transport === this.#transport;
+    const isSecondChange = !isLate && this.#changedTransportSinceSuccess;
+    if (!isLate) {
+      this.#transport = report.transport ?? this.#transport;
+      this.#changedTransportSinceSuccess = true;
+    }
+    if (isSecondChange) {
+      // Each route sends us to the other: an outage by another name. Go on in turns, but slowly.
+      this.#fail(batch, `neither route takes spans: ${reason}`, sentAtMs);
+      return;
+    }
+    this.#returned.unshift(batch);
+    if (!isLate) this.#announcer.say("transport", "info", `changed to the ${this.#transport} route: ${reason}`);
+  }
+}

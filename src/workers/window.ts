@@ -1,0 +1,113 @@
+import type { PendingSpan } from "./batch.ts";
+
+export interface WindowLimits {
+  maxSpans: number;
+  maxBytes: number;
+}
+
+/**
+ * The part of the queue that is in memory, oldest first: at most `maxSpans` spans and about `maxBytes` bytes. What
+ * does not fit stays in the journal alone and is loaded when there is room; while anything does, newer spans go behind
+ * it, so the order holds.
+ */
+export class Window {
+  readonly #limits: WindowLimits;
+  #spans: PendingSpan[] = [];
+  #head = 0;
+  #bytes = 0;
+  /** Every pending span up to this id is here or has been handed out; what follows is in the journal alone. */
+  #loadedThroughId: number;
+  /** Are there spans in the journal behind `loadedThroughId`? */
+  #hasUnloaded: boolean;
+
+  constructor(limits: WindowLimits, loadedThroughId: number, hasUnloaded: boolean) {
+    this.#limits = limits;
+    this.#loadedThroughId = loadedThroughId;
+    this.#hasUnloaded = hasUnloaded;
+  }
+
+  get count(): number {
+    return this.#spans.length - this.#head;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get oldest(): PendingSpan | undefined {
+    return this.#spans[this.#head];
+  }
+
+  get loadedThroughId(): number {
+    return this.#loadedThroughId;
+  }
+
+  get hasUnloaded(): boolean {
+    return this.#hasUnloaded;
+  }
+
+  get isFull(): boolean {
+    return this.count >= this.#limits.maxSpans || this.#bytes >= this.#limits.maxBytes;
+  }
+
+  /** Room left, for a load from the journal. */
+  get room(): { spans: number; bytes: number } {
+    return { spans: this.#limits.maxSpans - this.count, bytes: this.#limits.maxBytes - this.#bytes };
+  }
+
+  /** A new span, the newest of all. It must be in the journal if the window cannot take it: see `wouldTake`. */
+  append(span: PendingSpan): void {
+    if (!this.wouldTake()) {
+      this.#hasUnloaded = true;
+      return;
+    }
+    this.#push(span);
+  }
+
+  wouldTake(): boolean {
+    return !this.#hasUnloaded && !this.isFull;
+  }
+
+  /** Spans read from the journal after `loadedThroughId`; `isAll`: nothing is left there behind them. */
+  load(spans: readonly PendingSpan[], isAll: boolean): void {
+    for (const span of spans) this.#push(span);
+    if (isAll) this.#hasUnloaded = false;
+  }
+
+  /** Takes the oldest spans out: at most so many and so many bytes, but at least one. */
+  shift(maxSpans: number, maxBytes: number): PendingSpan[] {
+    const taken: PendingSpan[] = [];
+    let bytes = 0;
+    while (taken.length < maxSpans) {
+      const span = this.#spans[this.#head];
+      if (span === undefined || (taken.length > 0 && bytes + span.payload.length > maxBytes)) break;
+      this.#spans[this.#head++] = undefined as unknown as PendingSpan;
+      bytes += span.payload.length;
+      taken.push(span);
+    }
+    this.#bytes -= bytes;
+    if (this.#head > 1024 && this.#head * 2 > this.#spans.length) this.#compact();
+    return taken;
+  }
+
+  /** The oldest spans have been dropped from the journal, up to this id. */
+  forgetThrough(id: number): void {
+    while (this.oldest !== undefined && this.oldest.id <= id) this.shift(1, Number.POSITIVE_INFINITY);
+    this.#loadedThroughId = Math.max(this.#loadedThroughId, id);
+  }
+
+  *[Symbol.iterator](): Generator<PendingSpan> {
+    for (let index = this.#head; index < this.#spans.length; index++) yield this.#spans[index] as PendingSpan;
+  }
+
+  #push(span: PendingSpan): void {
+    this.#spans.push(span);
+    this.#bytes += span.payload.length;
+    this.#loadedThroughId = span.id;
+  }
+
+  #compact(): void {
+    this.#spans = this.#spans.slice(this.#head);
+    this.#head = 0;
+  }
+}
