@@ -145,7 +145,7 @@ function invalidOption(name: string, definition: OptionRow, given: { value: unkn
 
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
-  return typeof value === "object" || typeof value === "function" ? `(${typeof value})` : String(value);
+  return typeof value === "number" || typeof value === "boolean" ? `${value}` : `(${typeof value})`;
 }
 
 /** The folder for state that a user's programs keep: XDG's, macOS's or Windows'. */

@@ -199,7 +199,7 @@ class Parts implements ExitParticipant {
     // What waits beside the ring must be in it before the pump can be asked to deliver it.
     const through = this.#intake.ring.sequence + wanted;
     while (this.#intake.ring.sequence < through && !signal.aborted) await pause(pollMs);
-    if (!signal.aborted) await this.#pump.flush();
+    if (!signal.aborted) await this.#pump.flush(signal);
   }
 
   async #shutDown(timeoutMs: number): Promise<FlushResult> {
@@ -289,6 +289,8 @@ async function within(timeoutMs: number, action: (signal: AbortSignal) => Promis
     return await Promise.race([action(controller.signal).then(() => true), timeout]);
   } finally {
     clearTimeout(timer);
+    // What the action left behind must not keep the process alive.
+    controller.abort();
   }
 }
 

@@ -47,6 +47,6 @@ function normaliseId(id: unknown, pattern: RegExp): string | undefined {
 
 /** Is this trace in the sample? The same answer for every span of a trace, in every process. */
 export function isSampled(traceId: string, sampleRate: number): boolean {
-  if (sampleRate >= 1) return true;
+  if (sampleRate >= 1 || normaliseTraceId(traceId) === undefined) return true;
   return Number.parseInt(traceId.slice(-8), 16) / 0x1_0000_0000 < sampleRate;
 }

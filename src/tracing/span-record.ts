@@ -40,10 +40,40 @@ export function payloadOf(record: SpanRecord): SpanPayload {
   try {
     return recordToPayload(record);
   } catch {
-    // A getter threw, or the record is no object: as it is, the serialiser marks what was wrong.
-    return Object(record) as SpanPayload;
+    return readableParts(record) as unknown as SpanPayload;
   }
 }
+
+/** Of a record whose properties throw, or that is no object at all, what can be read; it will be a dead letter. */
+function readableParts(record: unknown): Record<string, unknown> {
+  if (typeof record !== "object" || record === null) return { metadata: record };
+  const parts: Record<string, unknown> = {};
+  for (const key of recordKeys) {
+    try {
+      const value: unknown = (record as Record<string, unknown>)[key];
+      if (value !== undefined) parts[key] = value;
+    } catch {
+      parts[key] = "[Getter threw]";
+    }
+  }
+  return parts;
+}
+
+const recordKeys = [
+  "traceId",
+  "spanId",
+  "parentSpanId",
+  "name",
+  "kind",
+  "startTimeUnixNano",
+  "endTimeUnixNano",
+  "attributes",
+  "events",
+  "links",
+  "status",
+  "resource",
+  "scope",
+] as const satisfies readonly (keyof SpanRecord)[];
 
 function recordToPayload(record: SpanRecord): SpanPayload {
   const payload: SpanPayload = {
@@ -72,6 +102,5 @@ function eventOf(event: NonNullable<SpanRecord["events"]>[number]): NonNullable<
 function nanoText(time: UnixNano): string {
   if (typeof time === "string") return time;
   // Beyond 2^53 a number's own text has an exponent from 1e21 on; BigInt writes every digit.
-  if (typeof time === "number") return Number.isFinite(time) ? BigInt(Math.trunc(time)).toString() : String(time);
-  return String(time);
+  return typeof time === "number" && Number.isFinite(time) ? BigInt(Math.trunc(time)).toString() : `${time}`;
 }

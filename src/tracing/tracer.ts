@@ -60,8 +60,12 @@ export class Tracer {
   record(span: SpanRecord): boolean {
     const { sink, sampleRate } = this.options;
     const payload = payloadOf(span);
-    if (sampleRate < 1 && !isSampled(String(payload.traceId), sampleRate)) return sink.sampleOut();
-    this.addConstants(payload);
+    if (sampleRate < 1 && !isSampled(payload.traceId, sampleRate)) return sink.sampleOut();
+    try {
+      this.addConstants(payload);
+    } catch {
+      // Attributes that cannot even be looked at: the serialiser marks them.
+    }
     return sink.offer(payload);
   }
 
@@ -106,9 +110,11 @@ class RecordingSpan implements BufferedSpan {
     const parent = normaliseSpanId(options.parentSpanId) ?? parentSpanId;
     if (parent !== undefined) payload.parentSpanId = parent;
     if (options !== noOptions) {
-      this.#assign(options);
-      if (options.attributes !== undefined) payload.attributes = { ...options.attributes };
-      this.#keepIllFormed(options);
+      this.#guard(() => {
+        this.#assign(options);
+        if (options.attributes !== undefined) payload.attributes = { ...options.attributes };
+        this.#keepIllFormed(options);
+      });
     }
   }
 
@@ -133,14 +139,15 @@ class RecordingSpan implements BufferedSpan {
   }
 
   setAttributes(attributes: Record<string, unknown>): this {
-    Object.assign(this.#attributes(), attributes);
+    this.#guard(() => Object.assign(this.#attributes(), attributes));
     return this;
   }
 
   update(fields: UpdateFields): this {
-    if (typeof fields !== "object" || fields === null) return this;
-    if (fields.name !== undefined) this.#payload.name = fields.name;
-    this.#assign(fields);
+    this.#guard(() => {
+      if (fields.name !== undefined) this.#payload.name = fields.name;
+      this.#assign(fields);
+    });
     return this;
   }
 
@@ -185,10 +192,19 @@ class RecordingSpan implements BufferedSpan {
     sink.offer(payload);
   }
 
+  /** The caller's objects may throw when they are read. The span says so and goes on. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.setAttribute("span_buffer.unreadable", error instanceof Error ? error.message : "a property threw");
+    }
+  }
+
   /** Copies the known fields; the values themselves stay the caller's until `end()` reads them. */
   #assign(fields: StartSpanOptions | UpdateFields): void {
     for (const key in fields) {
-      const value = fields[key as keyof typeof fields] as unknown;
+      const value: unknown = fields[key as keyof typeof fields];
       if (value === undefined) continue;
       if (observationFieldNames.has(key)) this.#setField(key, value);
       else if (traceFieldNames.has(key)) (this.#ownTraceFields() as Record<string, unknown>)[key] = value;

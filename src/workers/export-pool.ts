@@ -54,7 +54,7 @@ export class ExportPool {
   async #create(): Promise<PiscinaPool> {
     const { Piscina } = await import("piscina");
     const { taskUrl, threads, concurrency } = this.#options;
-    return new Piscina({
+    const pool = new Piscina({
       filename: taskUrl,
       minThreads: threads,
       maxThreads: threads,
@@ -64,6 +64,9 @@ export class ExportPool {
       // Not the host's: its loaders and debug ports are not for these threads.
       execArgv: [],
     });
+    // A thread that dies without a task would otherwise take the pump with it; the next task starts a new one.
+    pool.on("error", () => undefined);
+    return pool;
   }
 }
 

@@ -41,9 +41,9 @@ export class PumpHandle {
     this.#start();
   }
 
-  /** Resolves when all that is in the ring now, and in the journal, is acknowledged or dead-lettered. */
-  async flush(): Promise<void> {
-    await this.#ask({ type: "flush" });
+  /** Resolves when all that is in the ring now, and in the journal, is acknowledged or dead-lettered, or on the signal. */
+  async flush(signal: AbortSignal): Promise<void> {
+    await this.#ask({ type: "flush" }, signal);
   }
 
   /** Resolves when the journal is closed. The pump is gone afterwards. */
@@ -73,10 +73,12 @@ export class PumpHandle {
     worker.terminate().catch(() => undefined);
   }
 
-  #ask(request: Request): Promise<AuthCheckResult | undefined> {
+  #ask(request: Request, signal?: AbortSignal): Promise<AuthCheckResult | undefined> {
     if (this.#isEnded) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const message = { ...request, id: this.#nextId++ } as CallerMessage;
+      const message: CallerMessage = { ...request, id: this.#nextId++ };
+      // Nobody waits any longer: the thread must not keep the process alive for it.
+      signal?.addEventListener("abort", () => this.#answer(message.id, undefined), { once: true });
       this.#waiting.set(message.id, { request: message, done: resolve });
       this.#worker?.ref();
       this.#worker?.postMessage(message);
@@ -114,6 +116,7 @@ export class PumpHandle {
   #receive(message: PumpMessage): void {
     switch (message.type) {
       case "done":
+        this.#restarts = 0;
         this.#answer(message.id, undefined);
         return;
       case "auth-checked":
@@ -131,7 +134,8 @@ export class PumpHandle {
   #answer(id: number, result: AuthCheckResult | undefined): void {
     this.#waiting.get(id)?.done(result);
     this.#waiting.delete(id);
-    this.#restarts = 0;
-    if (this.#waiting.size === 0) this.#worker?.unref();
+    if (this.#waiting.size > 0) return;
+    this.#worker?.unref();
+    this.#restartTimer?.unref();
   }
 }
