@@ -81,9 +81,15 @@ class RingEnd {
 export class RingProducer extends RingEnd {
   /** Number of the last frame written. */
   #sequence = 0;
-  #write = 0;
+  #write: number;
   /** Last seen value of the consumer's cursor: loaded again only when the ring looks full. */
-  #read = 0;
+  #read: number;
+
+  constructor(memory: SharedArrayBuffer) {
+    super(memory);
+    this.#write = Atomics.load(this.control, word.write);
+    this.#read = Atomics.load(this.control, word.read);
+  }
 
   get sequence(): number {
     return this.#sequence;

@@ -90,10 +90,11 @@ export class PumpHandle {
     try {
       // Not the host's `execArgv`: its loaders and debug ports are not for this thread.
       const worker = new Worker(pumpUrl, { workerData: setup, execArgv: [], name: "span-buffer-pump" });
-      worker.unref();
       worker.on("message", (message: PumpMessage) => this.#receive(message));
       worker.on("error", (error: Error) => this.#crashed(worker, error.message));
       worker.on("exit", (code) => this.#crashed(worker, `exit code ${code}`));
+      // After the listeners: a listener for messages takes the reference anew.
+      worker.unref();
       this.#worker = worker;
       for (const { request } of this.#waiting.values()) worker.postMessage(request);
       if (this.#waiting.size > 0) worker.ref();
