@@ -1,0 +1,26 @@
+/** One GET of a route that tells about the server, through the platform's `fetch`: the SDKs are for spans. */
+import type { Destination } from "../workers/messages.ts";
+import { answerFrom, failureFrom, type Outcome, timedOut } from "./answer.ts";
+import { withinTimeLimit } from "./time-limit.ts";
+
+/** Never rejects. `limitMs` is for the whole exchange; redirects are answers. */
+export function httpGet(
+  { baseUrl, publicKey, secretKey }: Destination,
+  path: string,
+  limitMs: number,
+  options: { withKeys: boolean },
+): Promise<Outcome> {
+  return withinTimeLimit(limitMs, timedOut, async (signal): Promise<Outcome> => {
+    try {
+      const authorization = `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`;
+      const response = await fetch(`${baseUrl}${path}`, {
+        signal,
+        redirect: "manual",
+        headers: { accept: "application/json", ...(options.withKeys ? { authorization } : {}) },
+      });
+      return answerFrom(response, await response.text());
+    } catch (error) {
+      return failureFrom(error);
+    }
+  });
+}

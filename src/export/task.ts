@@ -1,0 +1,126 @@
+/**
+ * The tasks of an export thread (Piscina calls them by name). Several run at once in a thread. Neither ever throws:
+ * whatever happens becomes a report, because an error that crosses the threads would take the batch's outcome with it.
+ */
+import type { SpanPayload } from "../buffer/span-payload.ts";
+import type {
+  AuthCheckResult,
+  AuthCheckTask,
+  Destination,
+  ExportReport,
+  ExportTask,
+  SpanVerdict,
+} from "../workers/messages.ts";
+import { authCheck } from "./auth-check.ts";
+import { hasKeys } from "./clients.ts";
+import { type Delivery, type DeliveryResult, deliver } from "./deliver.ts";
+import { discover, forgetServer } from "./discover.ts";
+import type { RequestCounter } from "./hiccups.ts";
+import { dependsOnVersion, ingestionPlan } from "./ingestion.ts";
+import { otlpRequest } from "./otlp.ts";
+import { redact } from "./redact.ts";
+import { type Validated, validatePayloads } from "./validate.ts";
+
+type Outcome = Omit<ExportReport, "requests" | "durationMs">;
+
+/** Delivers one batch. */
+export async function send(task: ExportTask): Promise<ExportReport> {
+  const started = performance.now();
+  const counter: RequestCounter = { requests: 0 };
+  const outcome = await sendBatch(task, counter).catch((error: unknown): Outcome => {
+    // Nothing was acknowledged, so nothing may be lost: as an outage.
+    return { verdict: "retry", reason: faultReason(error, task?.destination), truncated: 0 };
+  });
+  return { ...outcome, requests: counter.requests, durationMs: performance.now() - started };
+}
+
+/** Says whether the keys work and what is wrong if not. */
+export async function checkAuth(task: AuthCheckTask): Promise<AuthCheckResult> {
+  return authCheck(task).catch((error: unknown): AuthCheckResult => {
+    return { ok: false, cause: "server-error", reason: faultReason(error, task?.destination) };
+  });
+}
+
+async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
+  const { destination } = task;
+  if (!hasKeys(destination)) {
+    return { verdict: "hold", reason: "no keys: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY", truncated: 0 };
+  }
+  const validated = validatePayloads(task.payloads, task.lengths);
+  try {
+    return await sendValid(task, validated, counter);
+  } catch (error) {
+    // Rare enough to look for the culprit only now: building each span's requests by itself costs as much as sending.
+    const checked = validated.map(buildable);
+    if (checked.every(({ reason }, index) => reason === validated[index]?.reason)) throw error;
+    return sendValid(task, checked, counter);
+  }
+}
+
+async function sendValid(task: ExportTask, validated: readonly Validated[], counter: RequestCounter): Promise<Outcome> {
+  const { destination, timeoutMs } = task;
+  const payloads = validated.flatMap(({ payload }) => (payload === undefined ? [] : [payload]));
+  if (payloads.length === 0) return withInvalid(validated, undefined);
+  const { transport } = task;
+  const mustAsk = transport === "auto" || (transport === "ingestion" && dependsOnVersion(payloads));
+  const discovery = mustAsk ? await discover(destination, timeoutMs, counter) : undefined;
+  // Told to use ingestion, a server without a health route gets what every server knows; one that is away gets nothing.
+  if (discovery?.trouble !== undefined && (transport === "auto" || discovery.trouble.status === undefined)) {
+    const { verdict, ...trouble } = discovery.trouble;
+    return { ...trouble, verdict: verdict === "wait" ? "wait" : "retry", truncated: 0 };
+  }
+  const server = discovery?.server;
+  const delivery: Delivery = {
+    destination,
+    transport: transport === "auto" ? (server?.transport ?? "otlp") : transport,
+    serverMajor: server?.major,
+    timeoutMs,
+  };
+  const result = await deliver(payloads, delivery, counter);
+  if (result.verdict === "change-transport") forgetServer(destination);
+  return withInvalid(validated, result);
+}
+
+/** A span whose shape no request can be built from must not take its neighbours with it. */
+function buildable(validated: Validated): Validated {
+  if (validated.payload === undefined) return validated;
+  try {
+    const payloads: SpanPayload[] = [validated.payload];
+    otlpRequest(payloads);
+    ingestionPlan(payloads, undefined);
+    return validated;
+  } catch (error) {
+    return { reason: `invalid span: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+/**
+ * The verdict for the whole task. Invalid spans are told apart only where the others are settled: with any other
+ * verdict the batch comes again, and they are found again, at no cost.
+ */
+function withInvalid(validated: readonly Validated[], result: DeliveryResult | undefined): Outcome {
+  const invalid = validated.find(({ reason }) => reason !== undefined);
+  if (result !== undefined && (invalid === undefined || !isSettled(result))) return result;
+  const rest = { truncated: result?.truncated ?? 0, ...(result === undefined ? {} : { transport: result.transport }) };
+  if (validated.length === 1) return { verdict: "rejected", reason: invalid?.reason ?? "", ...rest };
+  let delivered = 0;
+  const spans = validated.map(({ reason }): SpanVerdict => {
+    if (reason !== undefined) return { outcome: "rejected", reason };
+    return result?.spans?.[delivered++] ?? { outcome: "acknowledged" };
+  });
+  return { verdict: "per-span", spans, ...rest };
+}
+
+function isSettled({ verdict }: DeliveryResult): boolean {
+  return verdict === "acknowledged" || verdict === "per-span";
+}
+
+/** The words of an error that nobody foresaw; without them when even that fails. */
+function faultReason(error: unknown, destination: Destination | undefined): string {
+  try {
+    const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return redact(`export failed on our side: ${words}`, destination as Destination);
+  } catch {
+    return "export failed on our side";
+  }
+}
