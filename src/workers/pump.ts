@@ -58,7 +58,7 @@ export class Pump {
     switch (message.type) {
       case "flush":
         this.#flushes.push({ id: message.id, mark: ring.mark(), throughId: undefined });
-        sender.circuit.hurry();
+        sender.hurry();
         break;
       case "close":
         this.#closing ??= { id: message.id, deadlineMs: performance.now() + message.graceMs };

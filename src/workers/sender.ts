@@ -6,9 +6,9 @@ import type { ExportPool } from "./export-pool.ts";
 import type { Destination, ExportReport, PumpSetup, SpanVerdict } from "./messages.ts";
 import type { Store } from "./store.ts";
 
-/** A batch of which the server took a part rests before the other part is sent again: doubling from here to a minute. */
-const partialDelayMs = 500;
-const maxPartialDelayMs = 60_000;
+/** A batch that failed rests before it is sent again, doubling from here to a minute, while others take their turn. */
+const firstRestMs = 500;
+const maxRestMs = 60_000;
 
 export type SenderSetup = Pick<
   PumpSetup,
@@ -87,6 +87,12 @@ export class Sender {
     }
   }
 
+  /** Somebody waits: what rests after a failure is tried once more now. */
+  hurry(): void {
+    this.circuit.hurry();
+    for (const batch of this.#returned) batch.notBeforeMs = 0;
+  }
+
   /** When `dispatch` may have something to do again (`performance.now()`), if nothing else happens before. */
   nextDeadlineMs(): number {
     let deadlineMs = Number.POSITIVE_INFINITY;
@@ -105,8 +111,10 @@ export class Sender {
     if (index >= 0) return this.#returned.splice(index, 1)[0];
     this.#store.load();
     const { window } = this.#store;
-    if (window.count === 0 || !this.#isDue()) return undefined;
-    return batchOf(window.shift(this.#setup.batchSize, this.#setup.maxBatchBytes));
+    if (window.count > 0 && this.#isDue()) {
+      return batchOf(window.shift(this.#setup.batchSize, this.#setup.maxBatchBytes));
+    }
+    return undefined;
   }
 
   /** Is the window's next batch full, old enough, or wanted? */
@@ -212,8 +220,7 @@ export class Sender {
       this.#fail({ ...rest, failures: batch.failures }, "every span of the batch failed", sentAtMs);
     } else {
       this.#succeed(sentAtMs);
-      rest.notBeforeMs = performance.now() + Math.min(maxPartialDelayMs, partialDelayMs * 2 ** batch.failures);
-      this.#returned.push(rest);
+      this.#rest(rest);
     }
   }
 
@@ -235,12 +242,17 @@ export class Sender {
     );
   }
 
-  /** To the end, so that the next probe takes another batch: one that the server can never take must not block all. */
   #giveBack(batch: Batch): void {
     batch.failures++;
-    this.#returned.push(batch);
+    this.#rest(batch);
     // Durability `overflow` promises the disk as soon as Langfuse is away.
     this.#store.journalAll(this.handedOut());
+  }
+
+  /** Behind all others and for a while: a batch that the server can never take must not block them. */
+  #rest(batch: Batch): void {
+    batch.notBeforeMs = performance.now() + Math.min(maxRestMs, firstRestMs * 2 ** (batch.failures - 1));
+    this.#returned.push(batch);
   }
 
   #changeTransport(batch: Batch, report: ExportReport, reason: string, sentAtMs: number): void {
