@@ -178,7 +178,7 @@ test("a batch that fails for ever does not block the others: probes take turns",
   );
   bench.push(...numbered(100));
   for (let round = 0; round < 15; round++) {
-    bench.sender.circuit.hurry();
+    bench.sender.hurry();
     await bench.settle();
   }
   expect(bench.store.counters.acknowledged).toBe(90);
@@ -322,7 +322,7 @@ test.each(["drop-oldest", "drop-newest"] as const)(
     bench.requests.length = 0;
     bench.sender.isUrgent = true;
     for (let round = 0; round < 5 && bench.store.counters.pending > 0; round++) {
-      bench.sender.circuit.hurry();
+      bench.sender.hurry();
       await bench.settle();
     }
     expect(bench.requests.flat().length).toBe(pending);
