@@ -178,7 +178,7 @@ test("a batch that fails for ever does not block the others: probes take turns",
   );
   bench.push(...numbered(100));
   for (let round = 0; round < 15; round++) {
-    bench.sender.hurry();
+    bench.sender.circuit.hurry();
     await bench.settle();
   }
   expect(bench.store.counters.acknowledged).toBe(90);
