@@ -1,0 +1,40 @@
+// A program that makes a buffer, ends some spans and then ends in the way it is told: the subject of exit.test.ts.
+import process from "node:process";
+import { SpanBuffer } from "../../src/index.ts";
+
+const [way = "", baseUrl = "", directory = "", count = "1", durability = "journal"] = process.argv.slice(2);
+const buffer = new SpanBuffer({
+  baseUrl,
+  publicKey: "pk-lf-stand-in",
+  secretKey: "sk-lf-stand-in",
+  directory,
+  durability: durability as "journal" | "overflow",
+  logger: { warn: () => undefined },
+});
+for (let index = 0; index < Number(count); index++) buffer.startSpan(way, { input: { index } }).end();
+
+switch (way) {
+  case "return":
+    break;
+  case "exit":
+    process.exit(0);
+    break;
+  case "throw":
+    throw new Error("uncaught on purpose");
+  case "reject":
+    void Promise.reject(new Error("unhandled on purpose"));
+    break;
+  case "signal":
+    // Keeps the process alive until the test has sent its signal.
+    setInterval(() => undefined, 1_000);
+    process.stdout.write("ready\n");
+    break;
+  case "own-handler":
+    process.on("SIGTERM", () => {
+      buffer.startSpan("last words").end();
+      process.exit(3);
+    });
+    setInterval(() => undefined, 1_000);
+    process.stdout.write("ready\n");
+    break;
+}
