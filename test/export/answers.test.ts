@@ -1,7 +1,7 @@
 /** Every row of the answer table, on both transports, through the real SDKs. */
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { send } from "../../src/export/task.ts";
 import type { ExportReport, ExportVerdict, Transport } from "../../src/workers/messages.ts";
 import { html, json, otlpPath, type Script, scriptedServer, stored } from "./scripted-server.ts";
@@ -228,6 +228,13 @@ describe.each(both)("%s", (transport) => {
     const report = await send(taskFor(server.url, [span(1)], { transport }));
     expect(report.reason).toMatch(/you sent Basic \*\*\* and \*\*\*/);
     expectNoSecret(report);
+  });
+
+  test.each(["silent", "stalled"] as const)("after the time limit a %s connection is let go", async (script) => {
+    await using server = await scriptedServer(() => script);
+    await send(taskFor(server.url, [span(1)], { transport, timeoutMs: 200 }));
+    expect(server.requests).toHaveLength(1);
+    await vi.waitFor(() => expect(server.openConnections()).toBe(0), { timeout: 3_000 });
   });
 
   test("without keys everything is held, and nothing is sent", async () => {

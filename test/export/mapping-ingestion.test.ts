@@ -232,6 +232,11 @@ describe("ingestion", () => {
       expect(body).not.toHaveProperty(gone);
   });
 
+  test("metadata keeps its own keys beside what is added", () => {
+    const { body } = observation(span(1, { metadata: { level: "mine", attributes: "mine" }, level: "INFO" as never }));
+    expect(body["metadata"]).toEqual({ level: "mine", attributes: "mine" });
+  });
+
   test("one trace for the batch: merged over its spans, the root before the others", () => {
     const child = span(1, { parentSpanId: "b7ad6b7169203302", trace: { userId: "child", tags: ["x"] } });
     const root = span(2, {

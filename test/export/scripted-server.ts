@@ -26,6 +26,7 @@ export type Script = ScriptedAnswer | "reset" | "silent" | "stalled" | "broken";
 export interface ScriptedServer extends AsyncDisposable {
   url: string;
   requests: ReceivedRequest[];
+  openConnections(): number;
 }
 
 /** `script` is asked for each request; `index` counts from 0. */
@@ -56,6 +57,7 @@ export async function scriptedServer(
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    openConnections: () => sockets.size,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -51,7 +51,7 @@ describe.each(both)("invalid spans, %s", (transport) => {
   test("what can be mended is mended", async () => {
     await using server = await scriptedServer(stored);
     const odd = span(1, {
-      traceId: "0AF7651916CD43DD8448EB211C80319C",
+      traceId: "2AF7651916CD43DD8448EB211C80319C",
       parentSpanId: "nobody",
       name: 5 as never,
       events: "none" as never,
@@ -63,7 +63,7 @@ describe.each(both)("invalid spans, %s", (transport) => {
     const report = await send(taskFor(server.url, [odd, lone], { transport }));
     expect(report.verdict).toBe("acknowledged");
     const body = server.requests[0]?.body ?? "";
-    expect(body).toContain("0af7651916cd43dd8448eb211c80319c");
+    expect(body).toContain("2af7651916cd43dd8448eb211c80319c");
     expect(body).not.toContain("nobody");
     expect(body).toContain("lone \uFFFD and paired \u{1F600}");
   });
