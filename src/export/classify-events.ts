@@ -17,7 +17,7 @@ interface EventRow {
 
 /** The first row that fits decides. */
 // biome-ignore format: a table
-export const eventTable: readonly EventRow[] = [
+const eventTable: readonly EventRow[] = [
   { status: [400, 499], words: /event type not accepted/i, outcome: "change-transport",
     because: "Langfuse 4 takes spans by OTLP alone" },
   { status: [401, 401], outcome: "hold", because: "the keys are at fault, not the span" },

@@ -28,7 +28,7 @@ const notLangfuse = "not Langfuse at {host}";
 
 /** The first row that fits decides. The last fits everything. */
 // biome-ignore format: a table
-export const answerTable: readonly AnswerRow[] = [
+const answerTable: readonly AnswerRow[] = [
   { transport: "any", answer: "timeout", content: "any", verdict: "retry",
     because: "an outage; the server may have stored the request, and a resend is byte for byte the same",
     reason: "{host} did not answer in full within {limit}" },
@@ -129,7 +129,7 @@ export function classify(outcome: Outcome, request: Request): Classification {
   return classification;
 }
 
-export function other(transport: Transport): Transport {
+function other(transport: Transport): Transport {
   return transport === "otlp" ? "ingestion" : "otlp";
 }
 

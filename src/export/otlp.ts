@@ -20,12 +20,12 @@ export interface OtlpRequest {
   resourceSpans: OtlpResourceSpans[];
 }
 
-export interface OtlpResourceSpans {
+interface OtlpResourceSpans {
   resource: { attributes: OtlpKeyValue[] };
   scopeSpans: { scope: { name: string; version?: string; attributes?: OtlpKeyValue[] }; spans: OtlpSpan[] }[];
 }
 
-export interface OtlpSpan {
+interface OtlpSpan {
   traceId: string;
   spanId: string;
   parentSpanId?: string;

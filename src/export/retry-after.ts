@@ -5,8 +5,8 @@
 import type { Answer } from "./answer.ts";
 
 /** A server that asks for nothing must not be hammered; one that asks for a day must not stop us for a day. */
-export const shortestWaitMs = 1_000;
-export const longestWaitMs = 600_000;
+const shortestWaitMs = 1_000;
+const longestWaitMs = 600_000;
 
 /**
  * @param defaultMs when the answer says nothing that can be understood.
