@@ -1,0 +1,17 @@
+/**
+ * The value below which that share of the values lies (nearest rank).
+ *
+ * @param sorted ascending, not empty.
+ */
+export function quantile(sorted: ArrayLike<number>, share: number): number {
+  const rank = Math.max(1, Math.ceil(sorted.length * share));
+  return sorted[rank - 1] as number;
+}
+
+/** Of an even number of values the mean of the middle two; `NaN` of none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length % 2 === 1) return sorted[middle] as number;
+  return ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
+}
