@@ -18,7 +18,6 @@ switch (way) {
     break;
   case "exit":
     process.exit(0);
-    break;
   case "throw":
     throw new Error("uncaught on purpose");
   case "reject":

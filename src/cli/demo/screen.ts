@@ -21,7 +21,7 @@ export class Screen {
   #lastLineAtMs = 0;
 
   constructor() {
-    if (process.stdout.isTTY !== true) return;
+    if (!process.stdout.isTTY) return;
     this.#bars = new MultiBar({ hideCursor: true, clearOnComplete: false, emptyOnZero: true }, shades);
     this.#status = this.#bars.create(1, 0, { text: "" }, { format: "{text}" });
     this.#backfill = this.#bars.create(1, 0, {}, { format: "backfill [{bar}] {value} of {total} spans" });

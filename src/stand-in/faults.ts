@@ -1,0 +1,134 @@
+/** The switches: what the stand-in does instead of answering as it should. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+/** How far a fault reaches; without these it lasts until it is taken back, on the two routes for spans. */
+interface FaultScope {
+  /** So many requests, then healthy again. */
+  times?: number;
+  /** Path suffixes. */
+  routes?: readonly string[];
+}
+
+export type Fault = FaultScope &
+  (
+    | { kind: "down" }
+    | { kind: "slow"; delayMs: number }
+    | { kind: "hang" }
+    | { kind: "reset"; when?: "before" | "after" }
+    | { kind: "unauthorized" }
+    | { kind: "forbidden" }
+    | { kind: "rate-limited"; retryAfter?: string }
+    | { kind: "error"; status?: number; body?: string }
+    | { kind: "partial"; status?: number }
+    | { kind: "html" }
+    | { kind: "empty" }
+    | { kind: "stalled-body" }
+    | { kind: "not-found" }
+  );
+
+export const spanRoutes: readonly string[] = ["/api/public/otel/v1/traces", "/api/public/ingestion"];
+
+const page = "<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in.</body></html>";
+
+/** What is left for the right answer to do, once the fault has done its part. */
+export interface FaultOutcome {
+  /** The fault has answered, or never will. */
+  isAnswered: boolean;
+  /** Every second event fails with this status. */
+  partialStatus?: number;
+  /** The connection is cut after the request has been stored. */
+  isCutAfter?: boolean;
+}
+
+const untouched: FaultOutcome = { isAnswered: false };
+
+/** Holds the current fault and applies it to requests. */
+export class Faults {
+  #fault: Fault | undefined;
+  #left = 0;
+
+  set(fault: Fault | undefined): void {
+    this.#fault = fault;
+    this.#left = fault?.times ?? Number.POSITIVE_INFINITY;
+  }
+
+  get isDown(): boolean {
+    return this.#fault?.kind === "down";
+  }
+
+  /** To be called once a request, before it is handled. */
+  async apply(request: IncomingMessage, response: ServerResponse): Promise<FaultOutcome> {
+    const fault = this.#fault;
+    const path = (request.url ?? "").split("?")[0] ?? "";
+    if (fault === undefined || !(fault.routes ?? spanRoutes).some((route) => path.endsWith(route))) return untouched;
+    if (this.#left <= 0) return untouched;
+    this.#left--;
+    return await act(fault, request, response);
+  }
+}
+
+async function act(fault: Fault, request: IncomingMessage, response: ServerResponse): Promise<FaultOutcome> {
+  switch (fault.kind) {
+    case "down":
+    case "hang":
+      return { isAnswered: true };
+    case "slow":
+      await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
+      return untouched;
+    case "reset":
+      if (fault.when === "after") return { isAnswered: false, isCutAfter: true };
+      request.socket.resetAndDestroy();
+      return { isAnswered: true };
+    case "partial":
+      return { isAnswered: false, partialStatus: fault.status ?? 500 };
+    case "stalled-body":
+      response.writeHead(200, { "content-type": "application/json", "content-length": 100 });
+      response.write('{"successes":[');
+      return { isAnswered: true };
+    default:
+      await readBody(request);
+      answer(fault, response);
+      return { isAnswered: true };
+  }
+}
+
+type AnsweringFault = Exclude<Fault, { kind: "down" | "hang" | "slow" | "reset" | "partial" | "stalled-body" }>;
+
+function answer(fault: AnsweringFault, response: ServerResponse): void {
+  switch (fault.kind) {
+    case "unauthorized":
+      return json(response, 401, { message: "Invalid credentials. Confirm that you've configured the correct host." });
+    case "forbidden":
+      return json(response, 403, { message: "Ingestion suspended: usage threshold exceeded" });
+    case "rate-limited":
+      if (fault.retryAfter !== undefined) response.setHeader("retry-after", fault.retryAfter);
+      return json(response, 429, { message: "Rate limit exceeded", code: "rate_limited", details: {} });
+    case "error":
+      response.writeHead(fault.status ?? 500, { "content-type": "text/plain" });
+      response.end(fault.body ?? "Internal Server Error");
+      return;
+    case "html":
+      response.writeHead(200, { "content-type": "text/html; charset=utf-8" });
+      response.end(page);
+      return;
+    case "empty":
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end();
+      return;
+    case "not-found":
+      response.writeHead(404, { "content-type": "text/html; charset=utf-8" });
+      response.end(page);
+      return;
+  }
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(body));
+}
+
+/** An answer that comes before the request is read would reach some clients as a reset. */
+async function readBody(request: IncomingMessage): Promise<void> {
+  request.resume();
+  if (!request.readableEnded) await new Promise((resolve) => request.once("close", resolve).once("end", resolve));
+}

@@ -1,0 +1,118 @@
+import { openDatabase, type SqliteDatabase } from "../buffer/sqlite.ts";
+import { type IngestionEvent, isObservation } from "./ingestion-request.ts";
+import { viewOfIngestion } from "./ingestion-view.ts";
+import type { StoredSpan } from "./observation.ts";
+import type { ReceivedSpan } from "./otlp-request.ts";
+import { viewOfOtlp } from "./otlp-view.ts";
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS spans (
+    id TEXT PRIMARY KEY, trace_id TEXT NOT NULL, event_type TEXT, source TEXT NOT NULL, arrivals INTEGER NOT NULL
+  );
+  CREATE INDEX IF NOT EXISTS spans_by_trace ON spans (trace_id);
+  CREATE TABLE IF NOT EXISTS traces (id TEXT PRIMARY KEY, source TEXT NOT NULL);
+`;
+
+interface SpanRow {
+  id: string;
+  trace_id: string;
+  /** The event's type; null for OTLP. */
+  event_type: string | null;
+  source: string;
+}
+
+/** What arrived, as it arrived; the observations are made of it when somebody asks. One transaction a request. */
+export class Storage {
+  readonly #database: SqliteDatabase;
+  readonly #insertSpan;
+  readonly #upsertTrace;
+  readonly #traceSource;
+
+  /** @param file a path, or `:memory:`. */
+  constructor(file: string) {
+    this.#database = openDatabase(file);
+    this.#database.pragma("journal_mode = WAL");
+    this.#database.pragma("synchronous = OFF");
+    this.#database.exec(schema);
+    // What came first stays, as on a server that recognises the id; how often it came is counted.
+    this.#insertSpan = this.#database.prepare<[string, string, string | null, string]>(
+      `INSERT INTO spans (id, trace_id, event_type, source, arrivals) VALUES (?, ?, ?, ?, 1)
+       ON CONFLICT (id) DO UPDATE SET arrivals = arrivals + 1`,
+    );
+    this.#upsertTrace = this.#database.prepare<[string, string]>(
+      "INSERT INTO traces (id, source) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET source = json_patch(source, excluded.source)",
+    );
+    this.#traceSource = this.#database.prepare<[string], { source: string }>("SELECT source FROM traces WHERE id = ?");
+  }
+
+  storeOtlp(spans: readonly ReceivedSpan[]): void {
+    this.#database.transaction(() => {
+      for (const received of spans) {
+        this.#insertSpan.run(received.span.spanId, received.span.traceId, null, JSON.stringify(received));
+      }
+    })();
+  }
+
+  storeEvents(events: readonly IngestionEvent[]): void {
+    this.#database.transaction(() => {
+      for (const { type = "", body = {} } of events) {
+        const source = JSON.stringify(body);
+        if (isObservation(type)) this.#insertSpan.run(String(body["id"]), String(body["traceId"]), type, source);
+        else if (type === "trace-create") this.#upsertTrace.run(String(body["id"]), source);
+      }
+    })();
+  }
+
+  counts(): { spans: number; twice: number; arrivals: number } {
+    const row = this.#database
+      .prepare(
+        "SELECT count(*) AS spans, coalesce(sum(arrivals > 1), 0) AS twice, coalesce(sum(arrivals), 0) AS arrivals FROM spans",
+      )
+      .get();
+    return row as { spans: number; twice: number; arrivals: number };
+  }
+
+  /** Span id → arrivals. */
+  ids(): Record<string, number> {
+    const rows = this.#database.prepare("SELECT id, arrivals FROM spans").all() as { id: string; arrivals: number }[];
+    return Object.fromEntries(rows.map(({ id, arrivals }) => [id, arrivals]));
+  }
+
+  /** In the order of arrival. */
+  spans(limit = -1, offset = 0): StoredSpan[] {
+    const rows = this.#database.prepare("SELECT * FROM spans ORDER BY rowid LIMIT ? OFFSET ?").all(limit, offset);
+    return (rows as SpanRow[]).map((row) => this.#view(row));
+  }
+
+  spansOfTrace(traceId: string): StoredSpan[] {
+    const rows = this.#database.prepare("SELECT * FROM spans WHERE trace_id = ? ORDER BY rowid").all(traceId);
+    return (rows as SpanRow[]).map((row) => this.#view(row));
+  }
+
+  /** Ids of all traces of which something arrived, newest first. */
+  traceIds(): string[] {
+    const rows = this.#database
+      .prepare("SELECT trace_id AS id FROM spans GROUP BY trace_id ORDER BY max(rowid) DESC")
+      .all();
+    return (rows as { id: string }[]).map(({ id }) => id);
+  }
+
+  /** The row of a trace, where the ingestion route made one. */
+  trace(id: string): Record<string, unknown> {
+    const row = this.#traceSource.get(id);
+    return row === undefined ? {} : (JSON.parse(row.source) as Record<string, unknown>);
+  }
+
+  clear(): void {
+    this.#database.exec("DELETE FROM spans; DELETE FROM traces;");
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #view(row: SpanRow): StoredSpan {
+    if (row.event_type === null) return viewOfOtlp(JSON.parse(row.source) as ReceivedSpan);
+    return viewOfIngestion(row.event_type, JSON.parse(row.source) as Record<string, unknown>, this.trace(row.trace_id));
+  }
+}
