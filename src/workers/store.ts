@@ -2,7 +2,7 @@ import { type Counters, zeroCounters } from "../buffer/counters.ts";
 import type { Journal } from "../buffer/journal.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import type { Announcer } from "./announcer.ts";
-import type { PendingSpan } from "./batch.ts";
+import { bytesOf, type PendingSpan } from "./batch.ts";
 import type { PumpSetup } from "./messages.ts";
 import { Window } from "./window.ts";
 
@@ -170,18 +170,17 @@ export class Store {
   /** Returns the spans that are kept; the others are over the disk's limit. */
   #commit(spans: PendingSpan[], isAway: boolean, sequence: number): PendingSpan[] {
     if (spans.length === 0) return spans;
-    const inMemory = this.#setup.durability === "overflow" && !isAway && this.window.wouldTake();
-    if (inMemory) return spans;
-    if (!this.#makeRoom(spans)) return [];
+    const bytes = bytesOf(spans);
+    const mayStayInMemory = this.#setup.durability === "overflow" && !isAway;
+    if (mayStayInMemory && this.window.hasRoomFor(spans.length, bytes)) return spans;
+    if (!this.#makeRoom(bytes)) return [];
     this.#journal.insert(spans, { ringId: this.#setup.ringId, sequence });
     for (const span of spans) span.journalled = true;
     return spans;
   }
 
   /** Makes room on the disk by the overflow policy. Returns whether there is enough. */
-  #makeRoom(spans: readonly PendingSpan[]): boolean {
-    let incomingBytes = 0;
-    for (const span of spans) incomingBytes += span.payload.length;
+  #makeRoom(incomingBytes: number): boolean {
     const limit = this.#setup.maxDiskBytes - incomingBytes;
     if (this.#journal.usedBytes() <= limit) return true;
     this.#announcer.say(

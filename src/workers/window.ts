@@ -55,17 +55,16 @@ export class Window {
     return { spans: this.#limits.maxSpans - this.count, bytes: this.#limits.maxBytes - this.#bytes };
   }
 
-  /** A new span, the newest of all. It must be in the journal if the window cannot take it: see `wouldTake`. */
+  /** A new span, the newest of all. It must be in the journal, unless `hasRoomFor` has said that it fits. */
   append(span: PendingSpan): void {
-    if (!this.wouldTake()) {
-      this.#hasUnloaded = true;
-      return;
-    }
-    this.#push(span);
+    if (this.hasRoomFor(1, span.payload.length)) this.#push(span);
+    else this.#hasUnloaded = true;
   }
 
-  wouldTake(): boolean {
-    return !this.#hasUnloaded && !this.isFull;
+  /** Would all of so many new spans find room, behind those that are here? */
+  hasRoomFor(spans: number, bytes: number): boolean {
+    if (this.#hasUnloaded) return false;
+    return this.count + spans <= this.#limits.maxSpans && this.#bytes + bytes <= this.#limits.maxBytes;
   }
 
   /** Spans read from the journal after `loadedThroughId`; `isAll`: nothing is left there behind them. */

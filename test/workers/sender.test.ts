@@ -299,6 +299,15 @@ test("overflow: what exceeds the window goes to the journal and comes back in or
   expect(bench.journal.count).toBe(0);
 });
 
+test("overflow: a take that only partly fits the window loses none of it", async () => {
+  const bench = makeBench(good, { durability: "overflow", maxQueueSize: 100, batchSize: 50, exportConcurrency: 1 });
+  bench.push(...numbered(250));
+  bench.sender.isUrgent = true;
+  await bench.settle();
+  expect(bench.requests.flat()).toEqual(numbered(250));
+  expect(bench.store.counters).toMatchObject({ acknowledged: 250, pending: 0 });
+});
+
 test.each(["drop-oldest", "drop-newest"] as const)(
   "beyond maxDiskBytes: %s, whole and counted",
   async (overflowPolicy) => {
