@@ -11,6 +11,7 @@ import type {
   ExportTask,
   SpanVerdict,
 } from "../workers/messages.ts";
+import { stepBack } from "../workers/thread-priority.ts";
 import { authCheck } from "./auth-check.ts";
 import { hasKeys } from "./clients.ts";
 import { type Delivery, type DeliveryResult, deliver } from "./deliver.ts";
@@ -20,6 +21,8 @@ import { dependsOnVersion, ingestionPlan } from "./ingestion.ts";
 import { otlpRequest } from "./otlp.ts";
 import { redact } from "./redact.ts";
 import { type Validated, validatePayloads } from "./validate.ts";
+
+stepBack();
 
 type Outcome = Omit<ExportReport, "requests" | "durationMs">;
 

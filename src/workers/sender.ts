@@ -95,14 +95,20 @@ export class Sender {
 
   /** When `dispatch` may have something to do again (`performance.now()`), if nothing else happens before. */
   nextDeadlineMs(): number {
-    let deadlineMs = Number.POSITIVE_INFINITY;
+    const isFull = this.circuit.state === "sending" && this.#inFlight.size >= this.#setup.exportConcurrency;
+    const isProbing = this.circuit.state !== "sending" && this.#inFlight.size > 0;
+    // The next report wakes the pump.
+    if (isFull || isProbing) return Number.POSITIVE_INFINITY;
+    let deadlineMs = this.#windowDeadlineMs();
     for (const batch of this.#returned) deadlineMs = Math.min(deadlineMs, batch.notBeforeMs);
-    const oldest = this.#store.window.oldest;
-    if (oldest !== undefined) {
-      const ageMs = Math.max(0, Date.now() - oldest.acceptedAtMs);
-      deadlineMs = Math.min(deadlineMs, performance.now() + this.#setup.flushIntervalMs - ageMs);
-    }
     return Math.max(deadlineMs, this.circuit.untilMs);
+  }
+
+  #windowDeadlineMs(): number {
+    const { oldest } = this.#store.window;
+    if (oldest === undefined) return Number.POSITIVE_INFINITY;
+    if (this.#isDue()) return 0;
+    return performance.now() + this.#setup.flushIntervalMs - Math.max(0, Date.now() - oldest.acceptedAtMs);
   }
 
   #nextBatch(): Batch | undefined {
