@@ -20,7 +20,7 @@ export type TimeInput = Date | number;
 
 /** Nanoseconds since 1970, decimal; `undefined` for what is no moment after 1970. */
 export function toUnixNano(time: TimeInput): string | undefined {
-  const ms = typeof time === "number" ? time : time.getTime();
+  const ms = typeof time === "number" ? time : time instanceof Date ? time.getTime() : Number.NaN;
   if (!Number.isFinite(ms) || ms < 0 || ms > maxMs) return undefined;
   const wholeMs = Math.floor(ms);
   return nanoText(wholeMs, Math.floor((ms - wholeMs) * 1e6));
@@ -30,5 +30,5 @@ export function toUnixNano(time: TimeInput): string | undefined {
 const maxMs = 18_446_744_073_709;
 
 function nanoText(ms: number, nanosOfMs: number): string {
-  return `${ms}${String(1_000_000 + nanosOfMs).slice(1)}`;
+  return ms === 0 ? String(nanosOfMs) : `${ms}${String(1_000_000 + nanosOfMs).slice(1)}`;
 }

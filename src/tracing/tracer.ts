@@ -51,6 +51,14 @@ export class Tracer {
   }
 
   startSpan(name: string, options: StartSpanOptions = noOptions): BufferedSpan {
+    try {
+      return this.#start(name, options);
+    } catch (error) {
+      return this.#start(name, unreadable(error));
+    }
+  }
+
+  #start(name: string, options: StartSpanOptions): BufferedSpan {
     const id = options.traceId === undefined ? newTraceId() : (normaliseTraceId(options.traceId) ?? newTraceId());
     const trace = { id, clock: new TraceClock(), isSampled: isSampled(id, this.options.sampleRate) };
     return new RecordingSpan(this, trace, undefined, undefined, name, options);
@@ -129,8 +137,11 @@ class RecordingSpan implements BufferedSpan {
   startSpan(name: string, options: StartSpanOptions = noOptions): BufferedSpan {
     // From here on both refer to one object: what is learned later about the trace shows on all that end later.
     this.#traceFields ??= this.#ownTraceFields();
-    const trace = this.#traceFor(options.traceId);
-    return new RecordingSpan(this.#tracer, trace, this.#payload.spanId, this.#traceFields, name, options);
+    try {
+      return this.#startChild(name, options);
+    } catch (error) {
+      return this.#startChild(name, unreadable(error));
+    }
   }
 
   setAttribute(key: string, value: unknown): this {
@@ -169,8 +180,10 @@ class RecordingSpan implements BufferedSpan {
   }
 
   setStatus(status: SpanStatus): this {
-    const code = typeof status.code === "string" ? statusCodes[status.code] : status.code;
-    this.#payload.status = status.message === undefined ? { code } : { code, message: status.message };
+    this.#guard(() => {
+      const code = typeof status.code === "string" ? statusCodes[status.code] : status.code;
+      this.#payload.status = status.message === undefined ? { code } : { code, message: status.message };
+    });
     return this;
   }
 
@@ -197,8 +210,13 @@ class RecordingSpan implements BufferedSpan {
     try {
       action();
     } catch (error) {
-      this.setAttribute("span_buffer.unreadable", error instanceof Error ? error.message : "a property threw");
+      this.setAttributes({ ...unreadable(error).attributes });
     }
+  }
+
+  #startChild(name: string, options: StartSpanOptions): BufferedSpan {
+    const trace = this.#traceFor(options.traceId);
+    return new RecordingSpan(this.#tracer, trace, this.#payload.spanId, this.#traceFields, name, options);
   }
 
   /** Copies the known fields; the values themselves stay the caller's until `end()` reads them. */
@@ -249,6 +267,11 @@ class RecordingSpan implements BufferedSpan {
       this.setAttribute("span_buffer.invalid_parent_span_id", options.parentSpanId);
     }
   }
+}
+
+/** In the place of options whose properties throw. */
+function unreadable(error: unknown): StartSpanOptions {
+  return { attributes: { "span_buffer.unreadable": error instanceof Error ? error.message : "a property threw" } };
 }
 
 function hasAnyAttribute(attributes: PayloadAttributes | undefined, names: readonly string[]): boolean {

@@ -180,12 +180,15 @@ test("enabled: false makes no thread and no file, and every call does nothing", 
   expect(process.listenerCount("exit")).toBe(listeners);
 });
 
+function listenerCounts(): number[] {
+  return ["exit", "beforeExit", "SIGTERM", "SIGINT", "SIGHUP"].map((name) => process.listenerCount(name));
+}
+
 test("buffers leave no listener behind", async () => {
-  const counts = () => ["exit", "beforeExit", "SIGTERM", "SIGINT", "SIGHUP"].map((name) => process.listenerCount(name));
-  const before = counts();
+  const before = listenerCounts();
   const buffers = Array.from({ length: 20 }, () => bufferFor("http://127.0.0.1:9"));
   await Promise.all(buffers.map((buffer) => buffer.shutdown({ timeoutMs: 5_000 })));
-  expect(counts()).toEqual(before);
+  expect(listenerCounts()).toEqual(before);
 });
 
 test("no secret is in the journal or in a notice", async () => {

@@ -155,8 +155,8 @@ test.each([
     for (const type of types) {
       const span = stored.find(({ name }) => name === `${type} span`) as StoredSpan;
       const expected = expectedOf(type, traceId);
-    // Langfuse's ingestion route knows no end of an event: it is a moment there.
-    if (type === "event" && generation === "ingestion") expected["endTime"] = null;
+      // Langfuse's ingestion route knows no end of an event: it is a moment there.
+      if (type === "event" && generation === "ingestion") expected["endTime"] = null;
       expect(pick(span, Object.keys(expected)), type).toEqual(expected);
       expect(span.metadata, type).toMatchObject({ attempt: 2, tool: { name: "weather" } });
       expect(span.traceMetadata).toEqual({ campaign: "autumn", nested: { level: 2 } });
