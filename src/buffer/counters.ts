@@ -5,7 +5,7 @@
  * sees the same even version before and after its copy has a snapshot of one moment. Counters that belong together
  * (conservation, P2) change in one `publish`.
  */
-export const counterNames = [
+const counterNames = [
   /** Frames taken from the ring, damaged ones included. */
   "taken",
   /** Spans found in the journal at start, from earlier processes. */
@@ -28,7 +28,7 @@ export const counterNames = [
   "exportMsP99",
 ] as const;
 
-export type CounterName = (typeof counterNames)[number];
+type CounterName = (typeof counterNames)[number];
 export type Counters = Record<CounterName, number>;
 
 export const pumpStates = ["sending", "backing-off", "held", "stopped"] as const;

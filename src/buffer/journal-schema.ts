@@ -25,7 +25,7 @@ const migrations: readonly string[] = [
    INSERT INTO meta (key, value) VALUES ('span_count', '0');`,
 ];
 
-export const journalVersion: number = migrations.length;
+const journalVersion: number = migrations.length;
 
 /** A journal written by a later version of this package: it is left alone. */
 export class NewerJournalError extends Error {

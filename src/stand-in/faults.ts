@@ -26,7 +26,7 @@ export type Fault = FaultScope &
     | { kind: "not-found" }
   );
 
-export const spanRoutes: readonly string[] = ["/api/public/otel/v1/traces", "/api/public/ingestion"];
+const spanRoutes: readonly string[] = ["/api/public/otel/v1/traces", "/api/public/ingestion"];
 
 const page = "<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please sign in.</body></html>";
 

@@ -44,7 +44,7 @@ export interface OtlpAnyValue {
 }
 
 /** The plain value of OTLP's tagged one. */
-export function plainValue(value: OtlpAnyValue): unknown {
+function plainValue(value: OtlpAnyValue): unknown {
   if (value.stringValue !== undefined) return value.stringValue;
   if (value.boolValue !== undefined) return value.boolValue;
   if (value.intValue !== undefined) return Number(value.intValue);
