@@ -8,7 +8,7 @@ import { quantile } from "./statistics.ts";
 const callsPerLoopTurn = 100;
 
 /** Spans in a millisecond when paced: 1,000 a second. */
-export const pacedSpansPerMs = 1;
+const pacedSpansPerMs = 1;
 
 /** Longest wait for work that a subject has put off. */
 const settleLimitMs = 20_000;

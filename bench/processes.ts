@@ -1,5 +1,5 @@
 /** The sink's process and one process for each turn of a subject. Every one is ended by its own id. */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
@@ -10,6 +10,8 @@ const turnLimitMs = 90_000;
 /** Time to end by itself after its result. */
 const endLimitMs = 10_000;
 
+const running = new Set<ChildProcess>();
+
 export interface Sink {
   baseUrl: string;
   stop(): Promise<void>;
@@ -17,14 +19,14 @@ export interface Sink {
 
 /** @throws Error when the process ends before it listens. */
 export async function startSink(): Promise<Sink> {
-  const child = fork(new URL("sink.ts", import.meta.url), { env: cleanEnvironment() });
+  const child = start("sink.ts", [], { env: cleanEnvironment() });
   const { port } = await firstMessage<{ port: number }>(child, "the sink");
   return { baseUrl: `http://127.0.0.1:${port}`, stop: () => end(child) };
 }
 
 /** @throws Error when the process fails, or takes longer than `turnLimitMs`. */
 export async function runSubjectProcess(job: TurnJob): Promise<TurnResult> {
-  const child = fork(new URL("subject-process.ts", import.meta.url), [JSON.stringify(job)], {
+  const child = start("subject-process.ts", [JSON.stringify(job)], {
     execArgv: ["--expose-gc"],
     // OTel's default queue of 2,048 drops spans flat out, and a span that is dropped costs no export.
     env: { ...cleanEnvironment(), OTEL_BSP_MAX_QUEUE_SIZE: String(job.flatOutSpans) },
@@ -45,6 +47,18 @@ export async function runSubjectProcess(job: TurnJob): Promise<TurnResult> {
 }
 
 const settingName = /^(LANGFUSE|ENABLE_TRACING|OTEL|SPAN_BUFFER|NODE_OPTIONS)/;
+
+/** Ends at once what still runs; for the last moment of the runner. */
+export function killRunning(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
+function start(file: string, args: readonly string[], options: ForkOptions): ChildProcess {
+  const child = fork(new URL(file, import.meta.url), args, options);
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
+}
 
 /** Settings of whoever runs the benchmark must not become settings of its subjects. */
 function cleanEnvironment(): NodeJS.ProcessEnv {

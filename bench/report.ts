@@ -49,6 +49,8 @@ export function reportMarkdown(results: BenchResults): string {
   ];
   const bounds = boundLines(results);
   if (bounds.length > 0) sections.push("## Bounds", list(bounds));
+  const incomplete = subjects.flatMap(incompleteLines);
+  if (incomplete.length > 0) sections.push("## Not comparable", list(incomplete));
   if (failures.length > 0) {
     sections.push("## Did not run", list(failures.map(({ name, reason }) => `${name}: ${reason}`)));
   }
@@ -82,8 +84,23 @@ function figure(value: number): string {
   return value.toFixed(value >= 10 ? 1 : 2);
 }
 
-function arrived({ arrivedShare, isUnsettled }: SubjectSummary): string {
-  if (arrivedShare === undefined) return "–";
-  const share = `${(arrivedShare * 100).toFixed(arrivedShare === 1 ? 0 : 1)}%`;
-  return isUnsettled ? `${share}, not all in time` : share;
+function arrived({ arrivedShare }: SubjectSummary): string {
+  return arrivedShare === undefined ? "–" : percent(arrivedShare);
+}
+
+/** Rounded down: only what is whole is shown as whole. */
+function percent(share: number): string {
+  return `${Math.floor(share * 1000) / 10}%`;
+}
+
+/** A span that is lost, or not yet sent, costs nothing: such a subject looks better than it is. */
+function incompleteLines({ title, arrivedShare, isUnsettled }: SubjectSummary): string[] {
+  const lines: string[] = [];
+  if (isUnsettled) lines.push(`${title}: work was left when the time for it was over; its CPU is more than shown`);
+  if (arrivedShare !== undefined && arrivedShare !== 1) {
+    lines.push(
+      `${title}: ${percent(arrivedShare)} of its spans arrived, each once is 100%; its CPU is not that of all`,
+    );
+  }
+  return lines;
 }

@@ -17,7 +17,7 @@ export interface SubjectSummary {
   paced: Figures;
   /** CPU a span over the floor's of the same turn; the median over the turns. */
   cpuToFloor: number;
-  /** Share of the flat-out spans that the sink has seen; absent for a subject that sends nothing. */
+  /** Share of the flat-out spans that the sink has seen, in the turn that is furthest from 1; absent when none are sent. */
   arrivedShare?: number;
   /** Was work left in any turn after the time allowed for it? */
   isUnsettled: boolean;
@@ -73,10 +73,15 @@ export function summarise(
     flatOut: mediansOf(own.map((result) => result.flatOut)),
     paced: mediansOf(own.map((result) => result.paced)),
     cpuToFloor: median(ratios),
-    ...(arrived.length === 0 ? {} : { arrivedShare: median(arrived) }),
+    ...(arrived.length === 0 ? {} : { arrivedShare: furthestFromOne(arrived) }),
     isUnsettled: own.some(({ flatOut }) => flatOut.isUnsettled),
     turns: own,
   };
+}
+
+/** Not the median: spans lost in one turn of three are lost. */
+function furthestFromOne(shares: readonly number[]): number {
+  return shares.reduce((furthest, share) => (Math.abs(share - 1) > Math.abs(furthest - 1) ? share : furthest), 1);
 }
 
 function mediansOf(measures: readonly Measures[]): Figures {

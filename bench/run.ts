@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeMachine, loadAverage } from "./machine.ts";
-import { runSubjectProcess, startSink } from "./processes.ts";
+import { killRunning, runSubjectProcess, startSink } from "./processes.ts";
 import { reportMarkdown } from "./report.ts";
 import { type BenchResults, summarise } from "./results.ts";
 import type { TurnResult } from "./subject-process.ts";
@@ -88,7 +88,7 @@ async function run({ rows, turns, spans }: Settings): Promise<BenchResults> {
 }
 
 async function runTurn(row: SubjectRow, flatOutSpans: number, turn: number, baseUrl: string): Promise<TurnResult> {
-  const directory = mkdtempSync(join(tmpdir(), "span-buffer-bench-"));
+  const directory = mkdtempSync(join(workFolder, "turn-"));
   try {
     return await runSubjectProcess({
       file: row.file,
@@ -110,6 +110,14 @@ function writeResults(results: BenchResults, markdown: string): void {
   writeFileSync(new URL("hot-path.json", folder), `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(new URL("hot-path.md", folder), markdown);
 }
+
+const workFolder = mkdtempSync(join(tmpdir(), "span-buffer-bench-"));
+process.on("exit", () => {
+  killRunning();
+  rmSync(workFolder, { recursive: true, force: true, maxRetries: 3 });
+});
+// Without a handler a signal would end the runner past its exit handler.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 try {
   const results = await run(readSettings(process.argv.slice(2)));
