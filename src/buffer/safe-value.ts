@@ -18,22 +18,32 @@ class TooLarge extends Error {}
 interface Limits {
   stringLength: number;
   entries: number;
+  depth: number;
   /** Characters that this copy may still take. */
   budget: number;
   hopelessLength: number;
   truncated: boolean;
+  /** Keys of objects with very many of them: listing a million takes long enough once. */
+  largeKeys: Map<object, string[]>;
 }
+
+/** Objects with more keys than this are remembered in `largeKeys`. */
+const manyKeys = 1_000;
 
 /** Never throws; the text is at most `maxBytes` long in UTF-8. */
 export function safeText(payload: SpanPayload, maxBytes: number): Serialised {
   let truncated = false;
+  const largeKeys = new Map<object, string[]>();
   for (let share = 1; share <= 65_536; share *= 4) {
     const limits: Limits = {
       stringLength: share === 1 ? maxBytes : Math.floor(maxBytes / share),
       entries: Math.max(8, Math.floor(maxBytes / share)),
+      // Many small parts are cut by depth: gentler than strings, since it takes whole branches.
+      depth: Math.max(1, Math.floor(maxDepth / Math.sqrt(share))),
       budget: maxBytes * 2,
       hopelessLength: maxBytes * hopelessFactor,
       truncated: false,
+      largeKeys,
     };
     try {
       const text = JSON.stringify(safeValue(payload, [], limits));
@@ -49,7 +59,14 @@ export function safeText(payload: SpanPayload, maxBytes: number): Serialised {
 
 /** What is left when nothing else fits: the identity of the span, and that the rest was too large. */
 function bareText(payload: SpanPayload): string {
-  const limits: Limits = { stringLength: 256, entries: 8, budget: 4096, hopelessLength: 4096, truncated: true };
+  const limits: Limits = {
+    stringLength: 256,
+    entries: 8,
+    budget: 4096,
+    hopelessLength: 4096,
+    truncated: true,
+    largeKeys: new Map(),
+  };
   const bare: Record<string, unknown> = { metadata: "[Span too large: only its identity was kept]" };
   for (const key of ["traceId", "spanId", "parentSpanId", "name", "startTimeUnixNano", "endTimeUnixNano"] as const) {
     try {
@@ -96,10 +113,11 @@ function guarded(action: () => unknown, limits: Limits): unknown {
 
 function safeObject(value: object, ancestors: object[], limits: Limits): unknown {
   if (ancestors.includes(value)) return safeString("[Circular]", limits);
-  if (ancestors.length >= maxDepth) {
+  if (ancestors.length >= limits.depth) {
     limits.truncated = true;
-    return safeString(`[Nested deeper than ${maxDepth} levels]`, limits);
+    return safeString(`[Nested deeper than ${limits.depth} levels]`, limits);
   }
+  spend(2, limits);
   ancestors.push(value);
   try {
     return safeContents(value, ancestors, limits);
@@ -142,16 +160,25 @@ function safeToJSON(value: object, toJSON: unknown, ancestors: object[], limits:
 
 function safeProperties(value: object, ancestors: object[], limits: Limits): unknown {
   const copy: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  const keys = keysOf(value, limits);
   let count = 0;
-  for (const key of Object.keys(value)) {
+  for (const key of keys) {
     if (++count > limits.entries) {
       limits.truncated = true;
-      copy["[truncated]"] = `[${count - 1} of ${Object.keys(value).length} properties kept]`;
+      copy["[truncated]"] = `[${count - 1} of ${keys.length} properties kept]`;
       break;
     }
     copy[safeString(key, limits)] = safeProperty(value, key, ancestors, limits);
   }
   return copy;
+}
+
+function keysOf(value: object, limits: Limits): string[] {
+  const known = limits.largeKeys.get(value);
+  if (known !== undefined) return known;
+  const keys = Object.keys(value);
+  if (keys.length > manyKeys) limits.largeKeys.set(value, keys);
+  return keys;
 }
 
 function safeProperty(value: object, key: string, ancestors: object[], limits: Limits): unknown {

@@ -163,6 +163,14 @@ test("many large fields are cut until the span fits, and the cut is reported", (
   expect((JSON.parse(text) as { input: unknown[] }).input.length).toBeGreaterThan(50);
 });
 
+test("a structure that doubles with each level is cut by depth, its trunk is kept", () => {
+  let doubling: unknown = "leaf";
+  for (let level = 0; level < 60; level++) doubling = [doubling, doubling];
+  const text = JSON.stringify(arrived({ before: 1, doubling }, 100_000));
+  expect(text).toMatch(/^\{"before":1,"doubling":\[\[\[/);
+  expect(text).toMatch(/\[Nested deeper than \d+ levels\]/);
+});
+
 test("an object of a million entries neither throws nor exceeds the limit", () => {
   const input = Object.fromEntries(Array.from({ length: 1_000_000 }, (_, index) => [`key${index}`, index]));
   const { text, truncated } = serialise(payloadWith({ input }), 100_000);
