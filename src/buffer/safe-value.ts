@@ -61,6 +61,7 @@ export function safeText(payload: SpanPayload, maxBytes: number): Serialised {
 function bareText(payload: SpanPayload): string {
   const limits: Limits = {
     stringLength: 256,
+    depth: 1,
     entries: 8,
     budget: 4096,
     hopelessLength: 4096,
