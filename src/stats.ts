@@ -39,7 +39,7 @@ export interface SpanBufferStats {
   state: PumpState;
   /** The latest failure; absent while spans flow. */
   lastError?: string;
-  /** Time that the caller's thread spent on taking a span. */
+  /** Time that the caller's thread spent on taking a span; one call in eight is measured. */
   enqueueMicros: { p50: number; p99: number; max: number };
   /** Time of a batch from the pump to its outcome. */
   exportMs: { p50: number; p99: number };

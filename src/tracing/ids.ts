@@ -26,23 +26,33 @@ function randomHex(bytes: number): string {
   return id;
 }
 
-const traceIdPattern = /^[0-9a-f]{32}$/;
-const spanIdPattern = /^[0-9a-f]{16}$/;
+export const traceIdDigits = 32;
+export const spanIdDigits = 16;
 
 /** A trace id in W3C's form from what a caller gave (upper case and UUIDs are put right), or `undefined`. */
 export function normaliseTraceId(id: unknown): string | undefined {
-  return normaliseId(id, traceIdPattern);
+  return normaliseId(id, traceIdDigits);
 }
 
 export function normaliseSpanId(id: unknown): string | undefined {
-  return normaliseId(id, spanIdPattern);
+  return normaliseId(id, spanIdDigits);
 }
 
-function normaliseId(id: unknown, pattern: RegExp): string | undefined {
+function normaliseId(id: unknown, digits: number): string | undefined {
   if (typeof id !== "string") return undefined;
-  if (pattern.test(id)) return id;
+  if (isHex(id, digits)) return id;
   const plain = id.replaceAll("-", "").toLowerCase();
-  return pattern.test(plain) ? plain : undefined;
+  return isHex(plain, digits) ? plain : undefined;
+}
+
+/** A regular expression takes three times as long, and every span has two or three ids. */
+function isHex(id: string, digits: number): boolean {
+  if (id.length !== digits) return false;
+  for (let index = 0; index < digits; index++) {
+    const unit = id.charCodeAt(index);
+    if ((unit < 48 || unit > 57) && (unit < 97 || unit > 102)) return false;
+  }
+  return true;
 }
 
 /** Is this trace in the sample? The same answer for every span of a trace, in every process. */

@@ -1,5 +1,5 @@
 import type { PayloadAttributes, SpanPayload } from "../buffer/span-payload.ts";
-import { normaliseSpanId, normaliseTraceId } from "./ids.ts";
+import { normaliseSpanId, normaliseTraceId, spanIdDigits, traceIdDigits } from "./ids.ts";
 
 /** Nanoseconds since 1970. A number loses the last digits; prefer bigint or text. */
 export type UnixNano = bigint | string | number;
@@ -38,7 +38,7 @@ export interface SpanRecord {
  */
 export function payloadOf(record: SpanRecord): SpanPayload {
   try {
-    return recordToPayload(record);
+    return isStoredForm(record) ? record : recordToPayload(record);
   } catch {
     return readableParts(record) as unknown as SpanPayload;
   }
@@ -75,24 +75,45 @@ const recordKeys = [
   "scope",
 ] as const satisfies readonly (keyof SpanRecord)[];
 
+/**
+ * Is the record in the stored form already? Then nothing is copied. Only a plain object is: the serialiser would not see
+ * what a class inherits. Upper case in an id is put right by the export.
+ */
+function isStoredForm(record: SpanRecord): record is SpanRecord & SpanPayload {
+  return (
+    typeof record.startTimeUnixNano === "string" &&
+    typeof record.endTimeUnixNano === "string" &&
+    record.traceId.length === traceIdDigits &&
+    record.spanId.length === spanIdDigits &&
+    (!record.parentSpanId || record.parentSpanId.length === spanIdDigits) &&
+    record.events === undefined &&
+    Object.getPrototypeOf(record) === Object.prototype
+  );
+}
+
+/** One literal with every field: objects of one shape are quickest to make and to serialise; JSON has no `undefined`. */
 function recordToPayload(record: SpanRecord): SpanPayload {
-  const payload: SpanPayload = {
-    traceId: normaliseTraceId(record.traceId) ?? record.traceId,
-    spanId: normaliseSpanId(record.spanId) ?? record.spanId,
+  const { traceId, spanId, parentSpanId, events } = record;
+  const payload: { [Name in keyof SpanPayload]: SpanPayload[Name] | undefined } = {
+    traceId: normaliseTraceId(traceId) ?? traceId,
+    spanId: normaliseSpanId(spanId) ?? spanId,
+    parentSpanId: parentSpanId ? (normaliseSpanId(parentSpanId) ?? parentSpanId) : undefined,
+    traceState: record.traceState,
     name: record.name,
+    kind: record.kind,
     startTimeUnixNano: nanoText(record.startTimeUnixNano),
     endTimeUnixNano: nanoText(record.endTimeUnixNano),
+    attributes: record.attributes,
+    events: events?.map(eventOf),
+    links: record.links as SpanPayload["links"],
+    status: record.status as SpanPayload["status"],
+    resource: record.resource as SpanPayload["resource"],
+    scope: record.scope as SpanPayload["scope"],
+    environment: undefined,
+    release: undefined,
+    serviceName: undefined,
   };
-  if (record.parentSpanId) payload.parentSpanId = normaliseSpanId(record.parentSpanId) ?? record.parentSpanId;
-  if (record.traceState !== undefined) payload.traceState = record.traceState;
-  if (record.kind !== undefined) payload.kind = record.kind;
-  if (record.attributes !== undefined) payload.attributes = record.attributes;
-  if (record.events !== undefined) payload.events = record.events.map(eventOf);
-  if (record.links !== undefined) payload.links = record.links as NonNullable<SpanPayload["links"]>;
-  if (record.status !== undefined) payload.status = record.status as NonNullable<SpanPayload["status"]>;
-  if (record.resource !== undefined) payload.resource = record.resource as NonNullable<SpanPayload["resource"]>;
-  if (record.scope !== undefined) payload.scope = record.scope as NonNullable<SpanPayload["scope"]>;
-  return payload;
+  return payload as SpanPayload;
 }
 
 function eventOf(event: NonNullable<SpanRecord["events"]>[number]): NonNullable<SpanPayload["events"]>[number] {

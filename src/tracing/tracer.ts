@@ -45,9 +45,12 @@ export class Tracer {
   readonly options: TracerOptions;
   /** Calls of `end()` after the first. */
   endedTwice = 0;
+  readonly #hasConstants: boolean;
 
   constructor(options: TracerOptions) {
     this.options = options;
+    const { environment, release, serviceName } = options;
+    this.#hasConstants = environment !== undefined || release !== undefined || serviceName !== undefined;
   }
 
   startSpan(name: string, options: StartSpanOptions = noOptions): BufferedSpan {
@@ -67,9 +70,11 @@ export class Tracer {
   /** Hands over a span that somebody else has made. Returns whether it was kept. Never throws. */
   record(span: SpanRecord): boolean {
     const { sink, sampleRate } = this.options;
-    const payload = payloadOf(span);
+    let payload = payloadOf(span);
     if (sampleRate < 1 && !isSampled(payload.traceId, sampleRate)) return sink.sampleOut();
     try {
+      // The caller's own object, when it needed no change, is not ours to write to.
+      if (this.#hasConstants && payload === (span as unknown)) payload = { ...payload };
       this.addConstants(payload);
     } catch {
       // Attributes that cannot even be looked at: the serialiser marks them.

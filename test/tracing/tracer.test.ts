@@ -97,6 +97,19 @@ test("environment, release and service name are on every span, unless it names i
   ]);
 });
 
+test("a record is not written to, and may be frozen", () => {
+  const { tracer, spans } = makeTracer({ environment: "prod" });
+  const record = Object.freeze({
+    traceId: newTraceId(),
+    spanId: newSpanId(),
+    name: "frozen",
+    startTimeUnixNano: "1",
+    endTimeUnixNano: "2",
+  });
+  tracer.record(record);
+  expect(spans[0]).toEqual({ ...record, environment: "prod" });
+});
+
 test("times are nanoseconds as text, monotonic within a trace", () => {
   const { tracer, spans } = makeTracer();
   const root = tracer.startSpan("root");
