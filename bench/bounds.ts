@@ -41,7 +41,14 @@ const bounds: readonly Bound[] = [
     unit: " ×",
   },
   {
-    what: "CPU of langfuse 3 to that of enqueue (journal)",
+    what: "CPU of langfuse 3 (trace and end) to that of enqueue (journal)",
+    figure: cpuRatio("langfuse-3-traced", "enqueue-journal"),
+    limit: 60,
+    side: "at least",
+    unit: " ×",
+  },
+  {
+    what: "CPU of langfuse 3 (its cheapest use) to that of enqueue (journal)",
     figure: cpuRatio("langfuse-3", "enqueue-journal"),
     limit: 60,
     side: "at least",

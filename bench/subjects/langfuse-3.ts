@@ -1,4 +1,7 @@
-/** The npm package `langfuse`. Its objects are built from a finished span, its cheapest use: one event a span. */
+/**
+ * The npm package `langfuse`, in two uses: `finished`, its cheapest (one event from a finished span of a known trace),
+ * and `traced`, as its documentation shows (a trace, a generation under it, `end` when the answer is there).
+ */
 import { Langfuse } from "langfuse";
 import type { Generation } from "../span.ts";
 import { benchKeys, type PrepareSubject } from "../subject.ts";
@@ -9,6 +12,10 @@ export const prepare: PrepareSubject<Generation> = ({ baseUrl, options }) => {
   return {
     inputOf: (generation) => generation,
     call(generation) {
+      if (options["use"] === "traced") {
+        traceAndEnd(client, generation);
+        return;
+      }
       const { traceId, spanId, parentSpanId, name, startTime, endTime } = generation;
       const { model, modelParameters, usageDetails, input, output, metadata } = generation;
       client.generation({
@@ -34,3 +41,11 @@ export const prepare: PrepareSubject<Generation> = ({ baseUrl, options }) => {
     },
   };
 };
+
+function traceAndEnd(client: Langfuse, generation: Generation): void {
+  const { traceId, spanId, name, startTime, model, modelParameters, usageDetails, input, output, metadata } =
+    generation;
+  const trace = client.trace({ id: traceId, name });
+  const started = trace.generation({ id: spanId, name, startTime, model, modelParameters, input, metadata });
+  started.end({ output, usageDetails });
+}

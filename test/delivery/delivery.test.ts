@@ -123,6 +123,13 @@ test("spans wait without keys, and go with the first buffer that has them", asyn
   expect(buffer.stats()).toMatchObject({ accepted: 15, recovered: 10 });
 });
 
+test("flush waits for no interval and for no full batch", async () => {
+  const server = await standIn();
+  const buffer = bufferFor(server.url, { flushInterval: 3_600 });
+  endSpans(buffer, 7);
+  expect(await buffer.flush({ timeoutMs: 10_000 })).toMatchObject({ acknowledged: 7, timedOut: false });
+});
+
 test("flush ends at its limit with the true counts", async () => {
   const server = await standIn();
   const buffer = bufferFor(server.url);

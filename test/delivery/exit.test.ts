@@ -113,3 +113,21 @@ test("SIGKILL a moment after the spans ended: the next start delivers what was c
   await server.setFault(undefined);
   expect(await storedAfterRestart(server.url, directory, server)).toEqual({ spans: 500, twice: 0 });
 });
+
+test("overflow: what is in memory when the process exits goes to the journal", async () => {
+  const server = await standIn();
+  const directory = temporaryDirectory();
+  const { ended } = start("exit-later", server.url, directory, "300", "overflow");
+  expect(await ended).toMatchObject({ code: 0 });
+  expect(server.account().spans).toBe(0);
+  expect(await storedAfterRestart(server.url, directory, server)).toEqual({ spans: 300, twice: 0 });
+});
+
+test("a request that is under way when the process exits is waited for, so that nothing is sent twice", async () => {
+  const server = await standIn();
+  const directory = temporaryDirectory();
+  await server.setFault({ kind: "slow", delayMs: 600, times: 1 });
+  const { ended } = start("exit-under-way", server.url, directory, "100");
+  expect(await ended).toMatchObject({ code: 0 });
+  expect(await storedAfterRestart(server.url, directory, server)).toEqual({ spans: 100, twice: 0 });
+});

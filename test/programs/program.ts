@@ -8,6 +8,7 @@ const buffer = new SpanBuffer({
   publicKey: "pk-lf-stand-in",
   secretKey: "sk-lf-stand-in",
   directory,
+  batchSize: 1_000,
   durability: durability as "journal" | "overflow",
   logger: { warn: () => undefined },
 });
@@ -18,6 +19,14 @@ switch (way) {
     break;
   case "exit":
     process.exit(0);
+  case "exit-later":
+    // Taken by the pump, but not old enough to be sent.
+    setTimeout(() => process.exit(0), 500);
+    break;
+  case "exit-under-way":
+    void buffer.flush({ timeoutMs: 5_000 });
+    setTimeout(() => process.exit(0), 500);
+    break;
   case "throw":
     throw new Error("uncaught on purpose");
   case "reject":

@@ -262,6 +262,17 @@ test("the window is bounded; what does not fit waits in the journal and follows 
   expect(bench.requests.flat()).toEqual(numbered(1000));
 });
 
+test("spans that come while older ones wait in the journal alone go behind them", async () => {
+  const bench = makeBench(good, { maxQueueSize: 100, batchSize: 50, exportConcurrency: 1 });
+  bench.push(...numbered(120));
+  // The window has room again, but 20 older spans are not in it yet.
+  bench.store.window.shift(50, 1_000_000);
+  bench.push(...numbered(10, 120));
+  bench.sender.isUrgent = true;
+  await bench.settle();
+  expect(bench.requests.flat()).toEqual(numbered(80, 50));
+});
+
 test("overflow: nothing is written while Langfuse is there, everything once it is away", async () => {
   let isAway = false;
   const bench = makeBench(() => (isAway ? { verdict: "retry", reason: "refused" } : { verdict: "acknowledged" }), {
