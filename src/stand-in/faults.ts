@@ -36,6 +36,8 @@ export interface FaultOutcome {
   isAnswered: boolean;
   /** Every second event fails with this status. */
   partialStatus?: number;
+  /** The answer comes so much later; the request is handled at once. */
+  delayMs?: number;
   /** The connection is cut after the request has been stored. */
   isCutAfter?: boolean;
 }
@@ -73,8 +75,7 @@ async function act(fault: Fault, request: IncomingMessage, response: ServerRespo
     case "hang":
       return { isAnswered: true };
     case "slow":
-      await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
-      return untouched;
+      return { isAnswered: false, delayMs: fault.delayMs };
     case "reset":
       if (fault.when === "after") return { isAnswered: false, isCutAfter: true };
       request.socket.resetAndDestroy();

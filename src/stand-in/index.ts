@@ -76,13 +76,19 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   const recorded: RecordedRequest[] = [];
   const byStatus: Record<string, number> = {};
   const outcomes = new WeakMap<IncomingMessage, FaultOutcome>();
+  const faultOf = (context: Context): FaultOutcome => outcomes.get(incomingOf(context)) ?? { isAnswered: false };
   const app = new Hono();
+  app.use("*", async (context, next) => {
+    await next();
+    const { delayMs = 0 } = faultOf(context);
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+  });
   addLookUpRoutes(app, { keys, storage, version: versions[generation] });
   addSpanRoutes(app, {
     keys,
     storage,
     generation,
-    faultOf: (context) => outcomes.get(incomingOf(context)) ?? { isAnswered: false },
+    faultOf,
     cut: (context) => incomingOf(context).socket.resetAndDestroy(),
   });
   // The older server shows its web page's 404 for what it does not know.
