@@ -78,7 +78,7 @@ export function viewOfOtlp({ span, resource, scope }: ReceivedSpan): StoredSpan 
     traceMetadata: gathered(attributes, traceMetadata),
     events: span.events ?? [],
     links: span.links ?? [],
-    scope: scope ?? null,
+    scope: scopeOf(scope),
     resource: resourceAttributes,
   };
 }
@@ -130,8 +130,12 @@ function metadataOf(
     ...gathered(attributes, observationMetadata),
     ...(Object.keys(rest).length > 0 ? { attributes: rest } : {}),
     resourceAttributes,
-    scope: scope ?? {},
+    scope: scopeOf(scope),
   };
+}
+
+function scopeOf(scope: ReceivedSpan["scope"]): Record<string, unknown> {
+  return { name: scope?.name ?? "", version: scope?.version ?? "", attributes: plainAttributes(scope?.attributes) };
 }
 
 const readKeys: ReadonlySet<string> = new Set(Object.values(lookUp).flat());
