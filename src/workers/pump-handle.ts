@@ -133,7 +133,10 @@ export class PumpHandle {
   }
 
   #answer(id: number, result: AuthCheckResult | undefined): void {
-    this.#waiting.get(id)?.done(result);
+    const waiting = this.#waiting.get(id);
+    // Now, not when the one who waits goes on: Node may report the thread's end in the same breath as its last message.
+    if (waiting?.request.type === "close") this.#isEnded = true;
+    waiting?.done(result);
     this.#waiting.delete(id);
     if (this.#waiting.size > 0) return;
     this.#worker?.unref();
