@@ -91,9 +91,7 @@ export class Journal {
 
   /** Bytes of the file that hold something. */
   usedBytes(): number {
-    return (
-      this.fileBytes() - (this.#database.pragma("freelist_count", { simple: true }) as number) * this.#pageSizeBytes
-    );
+    return this.fileBytes() - this.#freePages() * this.#pageSizeBytes;
   }
 
   getMeta(key: string): string | undefined {
@@ -176,14 +174,22 @@ export class Journal {
     return ids;
   }
 
-  /** Gives some free pages back to the file system. Returns whether more are left. */
+  /** Gives some free pages back to the file system. Returns whether it is worth calling again. */
   shrink(): boolean {
+    const before = this.#freePages();
+    if (before === 0) return false;
     this.#database.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
-    return (this.#database.pragma("freelist_count", { simple: true }) as number) > 0;
+    const after = this.#freePages();
+    // A file that was made without `auto_vacuum` never gives anything back.
+    return after > 0 && after < before;
   }
 
   close(): void {
     this.#database.close();
+  }
+
+  #freePages(): number {
+    return this.#database.pragma("freelist_count", { simple: true }) as number;
   }
 
   #removeRows(ids: readonly number[]): number {
