@@ -20,6 +20,13 @@ const defaultFlushTimeoutMs = 30_000;
 /** Share of a shutdown's time for delivery; the rest is for committing and closing. */
 const deliveryShare = 0.7;
 
+/** Of what is left after delivery: for requests under way to end, and for the whole of the closing. */
+const graceShare = 0.5;
+const closeShare = 0.8;
+
+/** The longest that a timer of Node's can be. */
+const maxTimeoutMs = 2 ** 31 - 1;
+
 /** How often those who wait for the caller's own memory to empty look again. */
 const pollMs = 5;
 
@@ -63,7 +70,7 @@ export class SpanBuffer {
    */
   async flush(options: { timeoutMs?: number } = {}): Promise<FlushResult> {
     if (this.#parts === undefined) return { ...noResult };
-    return await this.#parts.flush(options.timeoutMs ?? defaultFlushTimeoutMs);
+    return await this.#parts.flush(limitOf(options.timeoutMs, defaultFlushTimeoutMs));
   }
 
   /**
@@ -73,7 +80,7 @@ export class SpanBuffer {
    */
   async shutdown(options: { timeoutMs?: number } = {}): Promise<FlushResult> {
     if (this.#parts === undefined) return { ...noResult };
-    return await this.#parts.shutdown(options.timeoutMs ?? this.#options.shutdownTimeoutMs);
+    return await this.#parts.shutdown(limitOf(options.timeoutMs, this.#options.shutdownTimeoutMs));
   }
 
   /** Asks Langfuse who these keys are. Never rejects: what is wrong, and what to do, is in `reason`. */
@@ -207,9 +214,9 @@ class Parts implements ExitParticipant {
     const deadlineMs = performance.now() + timeoutMs;
     const isDelivered = await within(timeoutMs * deliveryShare, (signal) => this.#deliver(signal));
     const leftMs = Math.max(0, deadlineMs - performance.now());
-    const graceMs = isDelivered ? leftMs / 2 : 0;
-    const isClosed = await within(leftMs / 2, () => this.#pump.close(graceMs));
-    if (!isClosed) this.#settle(Math.max(0, deadlineMs - performance.now()));
+    const isClosed = await within(leftMs * closeShare, () => this.#pump.close(leftMs * graceShare));
+    const isAllTaken = this.#intake.overflowCount === 0 && this.#intake.ring.occupiedBytes() === 0;
+    if (!isClosed || !isAllTaken) this.#settle(Math.max(0, deadlineMs - performance.now()));
     this.#pump.end();
     leaveExit(this);
     return this.#result(!isDelivered);
@@ -273,6 +280,12 @@ function pumpSetup(options: ResolvedOptions, ring: SharedArrayBuffer, counters: 
     exportTimeoutMs: options.exportTimeoutMs,
     exportTaskUrl: exportTaskUrl.href,
   };
+}
+
+/** A time limit as it was meant: nothing or nonsense is the default, `Infinity` as long as a timer can run. */
+function limitOf(timeoutMs: number | undefined, fallbackMs: number): number {
+  if (timeoutMs === undefined || Number.isNaN(timeoutMs)) return fallbackMs;
+  return Math.min(maxTimeoutMs, Math.max(0, timeoutMs));
 }
 
 /** Runs the action at most so long. Returns whether it came to its end; the loop stays alive meanwhile. */

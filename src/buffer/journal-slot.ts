@@ -49,7 +49,7 @@ export function takeJournalSlot(directory: string, owner: JournalOwner): Journal
     const file = join(directory, `journal-${slot}.sqlite`);
     let journal: Journal;
     try {
-      closeSync(openSync(file, "a", 0o600));
+      createForOwner(file);
       journal = new Journal(file);
     } catch (error) {
       lock.close();
@@ -83,7 +83,7 @@ function* slotsOf(directory: string): Generator<number> {
 
 function tryLock(directory: string, slot: number): SqliteDatabase | undefined {
   const file = join(directory, `journal-${slot}.lock`);
-  closeSync(openSync(file, "a", 0o600));
+  createForOwner(file);
   const lock = openDatabase(file);
   try {
     lock.pragma("journal_mode = MEMORY");
@@ -93,6 +93,18 @@ function tryLock(directory: string, slot: number): SqliteDatabase | undefined {
     lock.close();
     if ((error as { code?: string }).code === "SQLITE_BUSY") return undefined;
     throw error;
+  }
+}
+
+/**
+ * Makes an empty file that only its owner may read. One that is there is not even opened: closing any descriptor of a
+ * file drops all locks that this process holds on it (POSIX), and another buffer of this process may hold one.
+ */
+function createForOwner(file: string): void {
+  try {
+    closeSync(openSync(file, "wx", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }
 

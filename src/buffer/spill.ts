@@ -45,7 +45,12 @@ export function writeSpill(directory: string, owner: JournalOwner, payloads: rea
  * Commits the spill files of this owner to its journal, each once, and deletes them. Returns the number of spans.
  * A file of another owner stays; one that several pumps see at once goes to the one that renames it first.
  */
-export function adoptSpills(directory: string, owner: JournalOwner, slot: JournalSlot): number {
+export function adoptSpills(
+  directory: string,
+  owner: JournalOwner,
+  slot: JournalSlot,
+  onUnusable: (name: string, error: Error) => void = () => undefined,
+): number {
   // Claimed under the journal's name: if this process dies half-way, the next holder of the journal finishes.
   const claimed = `${extension}.${basename(slot.file)}`;
   let adopted = 0;
@@ -59,12 +64,16 @@ export function adoptSpills(directory: string, owner: JournalOwner, slot: Journa
       if (!isClaimed) renameSync(join(directory, name), path);
       adopted += slot.journal.insertSpill(basename(path), spill.payloads, Date.now());
     } catch (error) {
-      // Another pump was quicker.
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") continue;
-      throw error;
+      // Unless another pump was quicker, this one file is at fault: it stays for somebody to look at.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") onUnusable(name, error as Error);
+      continue;
     }
-    rmSync(path, { force: true });
-    slot.journal.forgetSpill(basename(path));
+    try {
+      rmSync(path, { force: true });
+      slot.journal.forgetSpill(basename(path));
+    } catch (error) {
+      onUnusable(name, error as Error);
+    }
   }
   return adopted;
 }

@@ -37,7 +37,7 @@ parentPort?.close();
 
 function createPump(journalSlot: JournalSlot): Pump | undefined {
   const { journal } = journalSlot;
-  const spilled = journalSlot.file === ":memory:" ? 0 : adoptSpills(setup.directory, owner, journalSlot);
+  const spilled = journalSlot.file === ":memory:" ? 0 : adoptSpills(setup.directory, owner, journalSlot, sayUnusable);
   const ring = new RingConsumer(setup.ring, committedSequence(journal));
   if (!ring.claim()) return undefined;
   const store = new Store(limitsFor(journalSlot), journal, announcer);
@@ -47,14 +47,15 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
     threads: setup.exportThreads,
     concurrency: setup.exportConcurrency,
   });
-  const sender = new Sender(setup, store, pool, announcer, () => {
-    sender.dispatch();
-    created.signal();
-  });
+  const sender = new Sender(setup, store, pool, announcer, () => created.reported());
   const created = new Pump({ ring, store, sender, pool, counters, announcer, post });
   if (spilled > 0) announcer.say("spilled", "info", `${spilled} spans of a process that ended in a hurry were adopted`);
   created.publish();
   return created;
+}
+
+function sayUnusable(name: string, { message }: Error): void {
+  announcer.say(name, "warn", `${name} in ${setup.directory} cannot be adopted: ${message}`);
 }
 
 /** The journal, or in its place one in memory: a directory that cannot be used must not stop the bot. */

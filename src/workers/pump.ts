@@ -85,7 +85,7 @@ export class Pump {
       if (hasMore) {
         this.#lastTakenAtMs = performance.now();
         await yieldToEvents();
-      } else if (this.#parts.store.shrink()) await pause(napMs);
+      } else if (this.#parts.store.isDiskResting || this.#parts.store.shrink()) await pause(napMs);
       else if (performance.now() - this.#lastTakenAtMs < awakeMs || this.#closing !== undefined) await pause(napMs);
       else {
         const deadlineMs = Math.min(
@@ -97,6 +97,12 @@ export class Pump {
       }
     }
     await this.#finish();
+  }
+
+  /** A report has been applied. */
+  reported(): void {
+    if (this.#closing === undefined) this.#parts.sender.dispatch();
+    this.signal();
   }
 
   /** Makes the figures visible to the caller. */
@@ -114,10 +120,13 @@ export class Pump {
     const { ring, store, sender } = this.#parts;
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
     store.retryRecords();
-    const hasMore = store.takeFrom(ring, sender.circuit.state !== "sending");
+    const isClosing = this.#closing !== undefined;
+    const hasMore = store.takeFrom(ring, isClosing || sender.circuit.state !== "sending");
+    // At once, not when the requests under way are done: nobody knows how long the process still lives.
+    if (isClosing) store.journalAll(sender.handedOut());
     this.#markFlushes();
     sender.isUrgent = this.#flushes.length > 0;
-    if (this.#closing === undefined) sender.dispatch();
+    if (!isClosing) sender.dispatch();
     this.#answerFlushes();
     this.publish();
     return hasMore;

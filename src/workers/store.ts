@@ -61,12 +61,17 @@ export class Store {
     return this.#diskRetryAtMs;
   }
 
+  /** Has the disk just refused a write? Until it has rested nothing is taken. */
+  get isDiskResting(): boolean {
+    return this.#diskRetryAtMs > performance.now();
+  }
+
   /**
    * Takes what the ring holds, commits it, and frees the ring. Returns whether there may be more to take.
    * @param isAway Langfuse cannot be reached: durability `overflow` must write too.
    */
   takeFrom(ring: RingConsumer, isAway: boolean): boolean {
-    if (this.#isDiskResting()) return false;
+    if (this.isDiskResting) return false;
     const lastSequence = ring.lastSequence;
     const { payloads, damaged } = ring.take(commitFrames, commitBytes);
     const acceptedAtMs = Date.now();
@@ -74,6 +79,7 @@ export class Store {
     try {
       const kept = this.#commit(spans, isAway, ring.lastSequence);
       ring.release();
+      this.#diskRetryAtMs = 0;
       this.counters.taken += spans.length + damaged;
       this.counters.droppedDamaged += damaged;
       this.counters.pending += kept.length;
@@ -136,7 +142,7 @@ export class Store {
 
   /** Tries again what the disk has refused. */
   retryRecords(): void {
-    if (this.#unrecorded.length === 0 || this.#isDiskResting()) return;
+    if (this.#unrecorded.length === 0 || this.isDiskResting) return;
     const actions = this.#unrecorded;
     this.#unrecorded = [];
     for (const action of actions) this.#record(action);
@@ -144,7 +150,7 @@ export class Store {
 
   /** Gives free pages back when the queue is empty. Returns whether to call again. */
   shrink(): boolean {
-    if (this.#journal.count > 0 || this.#isDiskResting()) return false;
+    if (this.#journal.count > 0 || this.isDiskResting) return false;
     try {
       return this.#journal.shrink();
     } catch (error) {
@@ -194,7 +200,7 @@ export class Store {
       const handedOutThrough = (this.window.oldest?.id ?? this.window.loadedThroughId + 1) - 1;
       const dropped = this.#journal.dropOldest(handedOutThrough, dropSpans);
       if (dropped.length === 0) return false;
-      this.window.forgetThrough(dropped.at(-1) as number);
+      this.window.forget(dropped);
       this.counters.pending -= dropped.length;
       this.counters.droppedDiskFull += dropped.length;
     }
@@ -208,10 +214,6 @@ export class Store {
       this.#unrecorded.push(action);
       this.#diskFailed(error);
     }
-  }
-
-  #isDiskResting(): boolean {
-    return this.#diskRetryAtMs > performance.now();
   }
 
   #diskFailed(error: unknown): void {

@@ -1,4 +1,4 @@
-import type { PendingSpan } from "./batch.ts";
+import { bytesOf, type PendingSpan } from "./batch.ts";
 
 export interface WindowLimits {
   maxSpans: number;
@@ -89,10 +89,13 @@ export class Window {
     return taken;
   }
 
-  /** The oldest spans have been dropped from the journal, up to this id. */
-  forgetThrough(id: number): void {
-    while (this.oldest !== undefined && this.oldest.id <= id) this.shift(1, Number.POSITIVE_INFINITY);
-    this.#loadedThroughId = Math.max(this.#loadedThroughId, id);
+  /** These spans have been dropped from the journal. Those that are in memory alone stay. */
+  forget(ids: readonly number[]): void {
+    const dropped = new Set(ids);
+    this.#spans = [...this].filter((span) => !dropped.has(span.id));
+    this.#head = 0;
+    this.#bytes = bytesOf(this.#spans);
+    this.#loadedThroughId = Math.max(this.#loadedThroughId, ids.at(-1) ?? 0);
   }
 
   *[Symbol.iterator](): Generator<PendingSpan> {
