@@ -1,6 +1,6 @@
 /** The options: validated once at construction, then frozen. */
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import leven from "leven";
 import * as v from "valibot";
@@ -101,7 +101,8 @@ export function resolveOptions(options: SpanBufferOptions = {}, env: NodeJS.Proc
   }
   if (problems.length > 0) throw new TypeError(`langfuse-span-buffer: ${problems.join("; ")}`);
   resolved["baseUrl"] = (resolved["baseUrl"] as string).replace(/\/+$/, "");
-  resolved["directory"] ??= stateDirectory(env);
+  // Absolute: the host may change its working directory later.
+  resolved["directory"] = resolve((resolved["directory"] as string | undefined) ?? stateDirectory(env));
   return Object.freeze(resolved) as unknown as ResolvedOptions;
 }
 

@@ -55,7 +55,8 @@ export class SharedCounters {
 
   /** For the one writer. */
   publish(counters: Counters): void {
-    Atomics.add(this.#version, 0, 1);
+    // Odd already: the writer before this one died inside.
+    Atomics.or(this.#version, 0, 1);
     for (const [index, name] of counterNames.entries()) this.#values[index] = counters[name];
     Atomics.add(this.#version, 0, 1);
   }

@@ -106,9 +106,10 @@ export class Intake {
     }
   }
 
-  /** Everything that no pump has taken, oldest first. The intake is empty afterwards as far as it is concerned. */
-  takeUndelivered(): Buffer[] {
-    return [...this.ring.unread(), ...this.#overflow.drain()];
+  /** Everything that no pump has taken, oldest first. It stays counted as waiting: in a spill file it still is. */
+  undelivered(): Buffer[] {
+    clearTimeout(this.#mover);
+    return [...this.ring.unread(), ...this.#overflow.payloads()];
   }
 
   #refuse(): boolean {

@@ -64,14 +64,17 @@ export class Overflow {
     }
   }
 
-  /** Takes everything out, oldest first. */
-  drain(): Buffer[] {
-    const payloads: Buffer[] = [];
-    for (let payload = this.#peek(); payload !== undefined; payload = this.#peek()) {
-      payloads.push(payload);
-      this.#skip(payload.length);
-    }
-    return payloads;
+  /** Everything that waits, oldest first, as views of its memory. */
+  payloads(): Buffer[] {
+    return this.#chunks.flatMap(({ memory, readAt, writeAt }) => {
+      const payloads: Buffer[] = [];
+      for (let at = readAt; at < writeAt; ) {
+        const start = at + lengthBytes;
+        at = start + memory.readUInt32LE(at);
+        payloads.push(memory.subarray(start, at));
+      }
+      return payloads;
+    });
   }
 
   #peek(): Buffer | undefined {

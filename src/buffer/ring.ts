@@ -34,8 +34,11 @@ const controlBytes = controlWords * 4;
 
 const word = { write: 0, read: 1, sleeping: 2, wake: 3, owner: 4, settling: 5 } as const;
 
-/** Values of `owner`: who may take frames. Only ever changed from `nobody`, so that pump and spill file never both do. */
-const owner = { nobody: 0, pump: 1, caller: 2 } as const;
+/**
+ * Values of `owner`: who may take frames. The pump has `committing` while frames are between ring and journal; the
+ * caller takes over from `nobody` or from `pump`, never from `committing`, so a frame is never in journal and spill file.
+ */
+const owner = { nobody: 0, pump: 1, caller: 2, committing: 3 } as const;
 
 /** Values of `settling`. */
 const settling = { no: 0, wanted: 1, done: 2 } as const;
@@ -131,7 +134,8 @@ export class RingProducer extends RingEnd {
   /** Blocks until a pump has claimed the ring or the time is over. Returns whether one has. */
   waitForPump(timeoutMs: number): boolean {
     Atomics.wait(this.control, word.owner, owner.nobody, timeoutMs);
-    return Atomics.load(this.control, word.owner) === owner.pump;
+    const now = Atomics.load(this.control, word.owner);
+    return now === owner.pump || now === owner.committing;
   }
 
   /** Asks the pump to commit everything and to stop, and blocks until it has or the time is over. */
@@ -142,14 +146,26 @@ export class RingProducer extends RingEnd {
     return Atomics.load(this.control, word.settling) === settling.done;
   }
 
-  /** Takes the ring for the caller itself, unless a pump has it. */
-  claimForCaller(): boolean {
-    return Atomics.compareExchange(this.control, word.owner, owner.nobody, owner.caller) === owner.nobody;
+  /**
+   * Takes the ring for the caller itself: at once when no pump has it, else when the commit under way, if any, is over.
+   * `false`: the pump is stuck in a commit; nobody can say what becomes of its frames.
+   */
+  claimForCaller(timeoutMs: number): boolean {
+    const deadlineMs = performance.now() + timeoutMs;
+    for (;;) {
+      for (const from of [owner.nobody, owner.pump]) {
+        if (Atomics.compareExchange(this.control, word.owner, from, owner.caller) === from) return true;
+      }
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) return Atomics.load(this.control, word.owner) === owner.caller;
+      Atomics.wait(this.control, word.owner, owner.committing, leftMs);
+    }
   }
 
   /** The pump is known to be dead: another may claim the ring. */
   disown(): void {
     Atomics.compareExchange(this.control, word.owner, owner.pump, owner.nobody);
+    Atomics.compareExchange(this.control, word.owner, owner.committing, owner.nobody);
   }
 
   /** Payloads that are written and not yet taken, in order: the raw material of a spill file. */
@@ -220,6 +236,17 @@ export class RingConsumer extends RingEnd {
     const claimed = Atomics.compareExchange(this.control, word.owner, owner.nobody, owner.pump) === owner.nobody;
     Atomics.notify(this.control, word.owner);
     return claimed;
+  }
+
+  /** Before frames are taken; `false`: the caller has taken the ring back, and nothing may be taken any more. */
+  beginCommit(): boolean {
+    return Atomics.compareExchange(this.control, word.owner, owner.pump, owner.committing) === owner.pump;
+  }
+
+  /** After `release` or `rewind`. */
+  endCommit(): void {
+    Atomics.compareExchange(this.control, word.owner, owner.committing, owner.pump);
+    Atomics.notify(this.control, word.owner);
   }
 
   /** Does the caller wait for the end? */

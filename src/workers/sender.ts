@@ -20,6 +20,7 @@ export type SenderSetup = Pick<
   | "flushIntervalMs"
   | "exportConcurrency"
   | "exportTimeoutMs"
+  | "maxMemoryBytes"
 >;
 
 /**
@@ -115,12 +116,18 @@ export class Sender {
     const nowMs = performance.now();
     const index = this.#returned.findIndex((batch) => batch.notBeforeMs <= nowMs);
     if (index >= 0) return this.#returned.splice(index, 1)[0];
+    // Batches that rest are in memory too: while they fill it, nothing is added to them.
+    if (this.#restingBytes() >= this.#setup.maxMemoryBytes / 4) return undefined;
     this.#store.load();
     const { window } = this.#store;
     if (window.count > 0 && this.#isDue()) {
       return batchOf(window.shift(this.#setup.batchSize, this.#setup.maxBatchBytes));
     }
     return undefined;
+  }
+
+  #restingBytes(): number {
+    return this.#returned.reduce((sum, batch) => sum + bytesOf(batch.spans), 0);
   }
 
   /** Is the window's next batch full, old enough, or wanted? */

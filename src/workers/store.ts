@@ -71,7 +71,7 @@ export class Store {
    * @param isAway Langfuse cannot be reached: durability `overflow` must write too.
    */
   takeFrom(ring: RingConsumer, isAway: boolean): boolean {
-    if (this.isDiskResting) return false;
+    if (this.isDiskResting || ring.isEmpty() || !ring.beginCommit()) return false;
     const lastSequence = ring.lastSequence;
     const { payloads, damaged } = ring.take(commitFrames, commitBytes);
     const acceptedAtMs = Date.now();
@@ -89,6 +89,8 @@ export class Store {
       ring.rewind(lastSequence);
       this.#diskFailed(error);
       return false;
+    } finally {
+      ring.endCommit();
     }
     if (damaged > 0) this.#announcer.say("damaged", "warn", `${damaged} spans were overwritten in memory and are lost`);
     return spans.length > 0;

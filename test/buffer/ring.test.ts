@@ -134,11 +134,20 @@ test("the capacity is a power of two that holds two of the largest spans", () =>
   expect(ringCapacityBytes(4096, 1_000_000)).toBe(2 ** 21);
 });
 
-test("only one of pump and caller gets the ring", () => {
-  const first = makeRing();
-  expect(first.consumer.claim()).toBe(true);
-  expect(first.producer.claimForCaller()).toBe(false);
-  const second = makeRing();
-  expect(second.producer.claimForCaller()).toBe(true);
-  expect(second.consumer.claim()).toBe(false);
+test("the caller takes the ring over between two commits, never during one", () => {
+  const { producer, consumer } = makeRing();
+  producer.pushText("a");
+  expect(consumer.claim()).toBe(true);
+  expect(consumer.beginCommit()).toBe(true);
+  expect(producer.claimForCaller(20)).toBe(false);
+  consumer.endCommit();
+  expect(producer.claimForCaller(0)).toBe(true);
+  expect(consumer.beginCommit()).toBe(false);
+  expect(producer.unread().map(String)).toEqual(["a"]);
+});
+
+test("a pump that comes too late gets nothing", () => {
+  const { producer, consumer } = makeRing();
+  expect(producer.claimForCaller(0)).toBe(true);
+  expect(consumer.claim()).toBe(false);
 });

@@ -28,6 +28,7 @@ function makeBench(answer: Answer, overrides: Partial<SenderSetup & StoreSetup> 
   const memory = createRingMemory(1024 * 1024);
   const producer = new RingProducer(memory);
   const consumer = new RingConsumer(memory);
+  consumer.claim();
   const notices: string[] = [];
   const announcer = new Announcer((message) => {
     if (message.type === "notice") notices.push(message.message);
