@@ -247,7 +247,8 @@ function nameOfClass(value: object): string {
   return nameOf((value as { constructor: object }).constructor);
 }
 
-function describeError(error: unknown): string {
+/** One line for a thrown value, even if it throws in its turn. */
+export function describeError(error: unknown): string {
   try {
     return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   } catch {

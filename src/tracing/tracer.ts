@@ -1,3 +1,4 @@
+import { describeError } from "../buffer/safe-value.ts";
 import type { PayloadAttributes, PayloadEvent, SpanPayload, TraceFields } from "../buffer/span-payload.ts";
 import { TraceClock, type TimeInput, toUnixNano } from "./clock.ts";
 import { isSampled, newSpanId, newTraceId, normaliseSpanId, normaliseTraceId } from "./ids.ts";
@@ -150,7 +151,9 @@ class RecordingSpan implements BufferedSpan {
   }
 
   setAttribute(key: string, value: unknown): this {
-    this.#attributes()[key] = value;
+    this.#guard(() => {
+      this.#attributes()[key] = value;
+    });
     return this;
   }
 
@@ -168,20 +171,19 @@ class RecordingSpan implements BufferedSpan {
   }
 
   addEvent(name: string, attributes?: Record<string, unknown>, time?: TimeInput): this {
-    const timeUnixNano = momentOf(time, this.#trace.clock);
-    const event: PayloadEvent = attributes === undefined ? { name, timeUnixNano } : { name, timeUnixNano, attributes };
-    this.#payload.events ??= [];
-    this.#payload.events.push(event);
+    this.#guard(() => {
+      const timeUnixNano = momentOf(time, this.#trace.clock);
+      const event: PayloadEvent =
+        attributes === undefined ? { name, timeUnixNano } : { name, timeUnixNano, attributes };
+      this.#payload.events ??= [];
+      this.#payload.events.push(event);
+    });
     return this;
   }
 
   recordException(error: unknown): this {
-    if (!(error instanceof Error)) return this.addEvent("exception", { "exception.message": error });
-    return this.addEvent("exception", {
-      "exception.type": error.name,
-      "exception.message": error.message,
-      "exception.stacktrace": error.stack,
-    });
+    this.#guard(() => this.addEvent("exception", exceptionAttributes(error)));
+    return this;
   }
 
   setStatus(status: SpanStatus): this {
@@ -204,9 +206,12 @@ class RecordingSpan implements BufferedSpan {
       return;
     }
     const payload = this.#payload;
-    payload.endTimeUnixNano = momentOf(endTime, this.#trace.clock);
-    if (hasFields(this.#traceFields)) payload.trace = this.#traceFields;
-    this.#tracer.addConstants(payload);
+    payload.endTimeUnixNano = this.#trace.clock.nowUnixNano();
+    this.#guard(() => {
+      if (endTime !== undefined) payload.endTimeUnixNano = momentOf(endTime, this.#trace.clock);
+      if (hasFields(this.#traceFields)) payload.trace = this.#traceFields;
+      this.#tracer.addConstants(payload);
+    });
     sink.offer(payload);
   }
 
@@ -215,7 +220,7 @@ class RecordingSpan implements BufferedSpan {
     try {
       action();
     } catch (error) {
-      this.setAttributes({ ...unreadable(error).attributes });
+      Object.assign(this.#attributes(), unreadable(error).attributes);
     }
   }
 
@@ -276,7 +281,12 @@ class RecordingSpan implements BufferedSpan {
 
 /** In the place of options whose properties throw. */
 function unreadable(error: unknown): StartSpanOptions {
-  return { attributes: { "span_buffer.unreadable": error instanceof Error ? error.message : "a property threw" } };
+  return { attributes: { "span_buffer.unreadable": describeError(error) } };
+}
+
+function exceptionAttributes(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { "exception.message": error };
+  return { "exception.type": error.name, "exception.message": error.message, "exception.stacktrace": error.stack };
 }
 
 function hasAnyAttribute(attributes: PayloadAttributes | undefined, names: readonly string[]): boolean {

@@ -212,6 +212,12 @@ test("sampling is by trace: whole traces, in about the wanted share, the same in
   expect(isSampled(id, 0.5)).toBe(isSampled(id, 0.5));
 });
 
+const hostileTime: Date = new (class extends Date {
+  override getTime(): number {
+    throw new Error("no time");
+  }
+})();
+
 test("nothing that a caller hands over makes a call throw", () => {
   const { tracer, spans } = makeTracer({ environment: "prod" });
   const hostile = new Proxy(
@@ -231,6 +237,20 @@ test("nothing that a caller hands over makes a call throw", () => {
     .update(undefined as unknown as UpdateFields)
     .update(7 as unknown as UpdateFields);
   root.setAttributes(hostile).recordException(undefined).recordException(hostile);
+  const secretive = new Error("x");
+  Object.defineProperty(secretive, "message", {
+    get: () => {
+      throw new Error("no message");
+    },
+  });
+  const badInput = {
+    get input(): unknown {
+      throw secretive;
+    },
+  };
+  root.recordException(secretive).update(badInput).setAttributes(badInput);
+  root.addEvent("e", {}, hostileTime).setAttribute("__proto__", hostile);
+  root.startSpan("bad end").end(hostileTime);
   root.setStatus(undefined as unknown as SpanStatus).setStatus(hostile as SpanStatus);
   root.startSpan("child", { startTime: "yesterday" as unknown as number, metadata: null }).end();
   for (const record of [undefined, null, 7, "span", {}, hostile, Object.freeze({ name: "frozen" })]) {
