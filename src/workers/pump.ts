@@ -168,13 +168,20 @@ export class Pump {
   /** Commits what is left, closes the journal, and says so to whoever waits. */
   async #finish(): Promise<void> {
     const { ring, store, sender, pool, post } = this.#parts;
-    while (store.takeFrom(ring, true));
-    store.journalAll(sender.handedOut());
+    // A disk that refuses gets until the deadline; what it never takes, the caller writes to a spill file.
+    const deadlineMs = this.#closing?.deadlineMs ?? 0;
+    for (;;) {
+      while (store.takeFrom(ring, true));
+      store.journalAll(sender.handedOut());
+      store.retryRecords();
+      if ((ring.isEmpty() && store.isAllRecorded) || performance.now() >= deadlineMs) break;
+      await pause(napMs);
+    }
     sender.circuit.stop();
     this.publish();
     store.close();
     // Reports that come in from here on find the journal closed: their spans are sent again at the next start.
-    if (ring.isSettleWanted()) ring.markSettled();
+    if (ring.isSettleWanted() && ring.isEmpty()) ring.markSettled();
     await pool.destroy();
     if (this.#closing?.id !== undefined) post({ type: "done", id: this.#closing.id });
   }

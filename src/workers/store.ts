@@ -150,6 +150,11 @@ export class Store {
     for (const action of actions) this.#record(action);
   }
 
+  /** Has the disk taken every outcome? */
+  get isAllRecorded(): boolean {
+    return this.#unrecorded.length === 0;
+  }
+
   /** Gives free pages back when the queue is empty. Returns whether to call again. */
   shrink(): boolean {
     if (this.#journal.count > 0 || this.isDiskResting) return false;
