@@ -53,6 +53,18 @@ export const optionTable: Readonly<Record<keyof SpanBufferOptions, OptionRow>> =
     fallback: "auto",
     env: ["LANGFUSE_TRANSPORT"],
   },
+  sender: {
+    schema: v.picklist(["sdk", "direct"]),
+    allowed: '"sdk" or "direct"',
+    fallback: "sdk",
+    env: ["SPAN_BUFFER_SENDER"],
+  },
+  compression: {
+    schema: v.picklist(["none", "gzip"]),
+    allowed: '"none" or "gzip"',
+    fallback: "none",
+    env: ["SPAN_BUFFER_COMPRESSION"],
+  },
   durability: {
     schema: v.picklist(["journal", "overflow", "strict"]),
     allowed: '"journal" or "overflow"',

@@ -24,6 +24,10 @@ export interface SpanBufferOptions {
   enabled?: boolean | undefined;
   /** Langfuse's route for spans. Default: `auto`, ask the server. */
   transport?: "auto" | "otlp" | "ingestion" | undefined;
+  /** Who sends on the OTLP route: Langfuse's SDK, or this package itself, with less CPU. Default: `sdk`. */
+  sender?: "sdk" | "direct" | undefined;
+  /** Of requests; `gzip` needs `sender: "direct"`. Default: `none`. */
+  compression?: "none" | "gzip" | undefined;
   /** Default: `journal`. `strict` is not available in this version and is refused. */
   durability?: "journal" | "overflow" | "strict" | undefined;
   /** Folder of the journals. Default: a per-user state folder. */
@@ -98,6 +102,9 @@ export function resolveOptions(options: SpanBufferOptions = {}, env: NodeJS.Proc
   }
   if (resolved["durability"] === "strict") {
     problems.push('durability "strict" is not available in this version: use "journal" or "overflow"');
+  }
+  if (resolved["compression"] === "gzip" && resolved["sender"] === "sdk") {
+    problems.push('compression "gzip" has no effect with sender "sdk", which cannot compress: use sender "direct"');
   }
   if (problems.length > 0) throw new TypeError(`langfuse-span-buffer: ${problems.join("; ")}`);
   resolved["baseUrl"] = (resolved["baseUrl"] as string).replace(/\/+$/, "");

@@ -271,6 +271,8 @@ function pumpSetup(options: ResolvedOptions, ring: SharedArrayBuffer, counters: 
     baseUrl,
     destination: hasKeys ? { baseUrl, publicKey, secretKey } : undefined,
     transport: options.transport,
+    sender: options.sender,
+    compression: options.compression,
     durability: options.durability,
     directory: options.directory,
     batchSize: options.batchSize,

@@ -52,21 +52,21 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Makes an answer of what the platform's `Response` says and a body that was already read. */
-export function answerFrom(
-  response: { status: number; headers: Headers; redirected?: boolean; url?: string },
-  text: string,
-): Answer {
+/** What is asked of the platform's `Response`, and of whatever else an answer is made from. */
+interface ResponseHead {
+  status: number;
+  headers: Pick<Headers, "get">;
+  redirected?: boolean;
+  url?: string;
+}
+
+/** Makes an answer of a response and its body, which was already read. */
+export function answerFrom(response: ResponseHead, text: string): Answer {
   return { ...answerHead(response), ...bodyFields(parseJson(text), text) };
 }
 
 /** Everything but the body. */
-export function answerHead(response: {
-  status: number;
-  headers: Headers;
-  redirected?: boolean;
-  url?: string;
-}): Omit<Answer, "json" | "text"> {
+export function answerHead(response: ResponseHead): Omit<Answer, "json" | "text"> {
   const { status, headers } = response;
   const retryAfter = headers.get("retry-after");
   const date = headers.get("date");
@@ -89,21 +89,31 @@ export function bodyFields(json: unknown, text: string): Pick<Answer, "json" | "
 
 /** The error of a `fetch` that got no answer. */
 export function failureFrom(error: unknown): Failure {
-  const message = error instanceof Error ? error.message : String(error);
+  const { message, cause } = (error ?? {}) as { message?: unknown; cause?: unknown };
   // undici's words: "terminated" is a body that broke off, everything before the headers is "fetch failed".
-  const failure = message === "fetch failed" ? "network" : "cut-off";
-  const code = causeCode(error);
-  return { kind: "failure", failure, message: causeMessage(error) ?? message, ...(code === undefined ? {} : { code }) };
+  if (message === "fetch failed") return connectionFailure(cause ?? error);
+  return { ...connectionFailure(cause ?? error), failure: "cut-off" };
+}
+
+/** The error of a connection on which no answer's headers came. */
+export function connectionFailure(error: unknown): Failure {
+  const { message } = (error ?? {}) as { message?: unknown };
+  const code = codeOf(error);
+  // Several addresses that were all refused make an error without words.
+  const words = typeof message === "string" && message !== "" ? message : "no reason given";
+  return { kind: "failure", failure: failureOf(code), message: words, ...(code === undefined ? {} : { code }) };
+}
+
+/** The system's code of an error, or the name that undici has instead. */
+export function codeOf(error: unknown): string | undefined {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+  if (typeof code === "string") return code;
+  return name === "HTTPParserError" ? name : undefined;
+}
+
+/** What came but is no HTTP, or too much of it, was an answer: the server has had the request. */
+export function failureOf(code: string | undefined): "network" | "cut-off" {
+  return code !== undefined && /^(HPE_|HTTPParserError$|UND_ERR_HEADERS_OVERFLOW$)/.test(code) ? "cut-off" : "network";
 }
 
 export const timedOut: Failure = { kind: "failure", failure: "timeout", message: "time limit passed" };
-
-function causeCode(error: unknown): string | undefined {
-  const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause;
-  return typeof cause?.code === "string" ? cause.code : undefined;
-}
-
-function causeMessage(error: unknown): string | undefined {
-  const cause = (error as { cause?: { message?: unknown } } | undefined)?.cause;
-  return typeof cause?.message === "string" && cause.message !== "" ? cause.message : undefined;
-}

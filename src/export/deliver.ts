@@ -3,10 +3,19 @@
  * answer. Says of the batch what the server said.
  */
 import type { SpanPayload } from "../buffer/span-payload.ts";
-import type { Destination, ExportVerdict, SpanVerdict, Transport } from "../workers/messages.ts";
+import type {
+  Compression,
+  Destination,
+  ExportVerdict,
+  SenderName,
+  SpanVerdict,
+  Transport,
+} from "../workers/messages.ts";
+import type { Outcome } from "./answer.ts";
 import { classify } from "./classify.ts";
 import { classifyEvents } from "./classify-events.ts";
 import { ingestionClient, otlpClient } from "./clients.ts";
+import { type DirectBody, sendDirect } from "./direct-sender.ts";
 import { type RequestCounter, throughHiccups } from "./hiccups.ts";
 import { ingestionPlan } from "./ingestion.ts";
 import { sendIngestion } from "./ingestion-sender.ts";
@@ -17,6 +26,8 @@ import { smallerVersions } from "./truncate.ts";
 export interface Delivery {
   destination: Destination;
   transport: Transport;
+  sender: SenderName;
+  compression: Compression;
   /** Of Langfuse's version, where it is known; only ingestion asks. */
   serverMajor: number | undefined;
   timeoutMs: number;
@@ -59,16 +70,23 @@ async function deliverOtlp(
   delivery: Delivery,
   counter: RequestCounter,
 ): Promise<DeliveryResult> {
-  const { destination, timeoutMs } = delivery;
-  const request = otlpRequest(payloads);
-  const client = await otlpClient(destination);
-  const outcome = await throughHiccups(
-    (limitMs) => sendOtlp(client, destination.baseUrl, request, limitMs),
-    timeoutMs,
-    counter,
-  );
+  const outcome = await throughHiccups(await otlpSend(payloads, delivery), delivery.timeoutMs, counter);
   const classification = classify(outcome, delivery);
   return { transport: "otlp", truncated: 0, ...classification, verdict: classification.verdict as ExportVerdict };
+}
+
+/** What makes one OTLP request, every time the same. */
+async function otlpSend(
+  payloads: readonly SpanPayload[],
+  { destination, sender, compression }: Delivery,
+): Promise<(limitMs: number) => Promise<Outcome>> {
+  const request = otlpRequest(payloads);
+  if (sender === "direct") {
+    const body: DirectBody = { bytes: Buffer.from(JSON.stringify(request)), contentType: "application/json" };
+    return (limitMs) => sendDirect(destination, body, compression, limitMs);
+  }
+  const client = await otlpClient(destination);
+  return (limitMs) => sendOtlp(client, destination.baseUrl, request, limitMs);
 }
 
 async function deliverIngestion(

@@ -5,6 +5,7 @@
  */
 import { subscribe } from "node:diagnostics_channel";
 import { LRUCache } from "lru-cache";
+import { codeOf } from "./answer.ts";
 
 const lastCodes = new LRUCache<string, string>({ max: 64, ttl: 60_000 });
 let isWatching = false;
@@ -14,10 +15,9 @@ export function watchNetworkCauses(): void {
   if (isWatching) return;
   isWatching = true;
   subscribe("undici:request:error", (message) => {
-    const { request, error } = message as { request?: { origin?: string | URL }; error?: { code?: unknown } };
-    if (typeof error?.code === "string" && request?.origin !== undefined) {
-      lastCodes.set(String(request.origin), error.code);
-    }
+    const { request, error } = message as { request?: { origin?: string | URL }; error?: unknown };
+    const code = codeOf(error);
+    if (code !== undefined && request?.origin !== undefined) lastCodes.set(String(request.origin), code);
   });
 }
 
@@ -39,6 +39,10 @@ const causeTable: readonly CauseRow[] = [
   { codes: /^(ECONNRESET|EPIPE|UND_ERR_SOCKET)$/, words: "the connection was reset; a proxy or a restart, usually" },
   { codes: /^(EHOSTUNREACH|ENETUNREACH|ENETDOWN|EHOSTDOWN)$/, words: "no route to it; check the network" },
   { codes: /^(ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/, words: "connecting timed out; check firewall and base URL" },
+  {
+    codes: /^(HPE_|HTTPParserError$)/,
+    words: "what answers there does not speak HTTP; check the base URL, and http or https in it",
+  },
   {
     codes: /CERT|SELF_SIGNED|SIGNATURE|^ERR_SSL|^ERR_TLS|^EPROTO$/,
     words: "TLS failed; check the certificate (NODE_EXTRA_CA_CERTS) and http or https in the base URL",

@@ -9,13 +9,11 @@
  * - it follows redirects, turning POST into GET: `redirected` goes into the answer.
  */
 import type { LangfuseClient } from "@langfuse/client";
-import { type Answer, answerHead, bodyFields, type Outcome, timedOut } from "./answer.ts";
+import { type Answer, answerHead, bodyFields, failureOf, type Outcome, timedOut } from "./answer.ts";
 import { lastNetworkCause } from "./network-cause.ts";
 import type { OtlpRequest } from "./otlp.ts";
+import { ingestionVersionHeader } from "./otlp-route.ts";
 import { withinTimeLimit } from "./time-limit.ts";
-
-/** Selects Langfuse 4's direct write path; without it a span is seen after up to 10 minutes. */
-const ingestionVersionHeader = { "x-langfuse-ingestion-version": "4" };
 
 type ExportRequest = Parameters<LangfuseClient["api"]["opentelemetry"]["exportTraces"]>[0];
 
@@ -63,7 +61,7 @@ function outcomeOfError(error: unknown, baseUrl: string): Outcome {
   const words = String(message ?? error);
   if (!words.startsWith("fetch failed")) return { kind: "failure", failure: "cut-off", message: words };
   const code = lastNetworkCause(baseUrl);
-  return { kind: "failure", failure: "network", message: words, ...(code === undefined ? {} : { code }) };
+  return { kind: "failure", failure: failureOf(code), message: words, ...(code === undefined ? {} : { code }) };
 }
 
 function answerOf(rawResponse: RawResponse, body: unknown): Answer {

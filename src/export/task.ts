@@ -76,6 +76,8 @@ async function sendValid(task: ExportTask, validated: readonly Validated[], coun
   const delivery: Delivery = {
     destination,
     transport: transport === "auto" ? (server?.transport ?? "otlp") : transport,
+    sender: task.sender,
+    compression: task.compression,
     serverMajor: server?.major,
     timeoutMs,
   };

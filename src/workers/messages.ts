@@ -19,11 +19,19 @@ export interface Destination {
 /** Langfuse's two routes for spans. */
 export type Transport = "otlp" | "ingestion";
 
+/** Who makes the requests of the OTLP route: Langfuse's SDK, or connections of our own. Ingestion is always the SDK's. */
+export type SenderName = "sdk" | "direct";
+
+/** Of the direct sender's requests; the SDK cannot compress. */
+export type Compression = "none" | "gzip";
+
 /** Deliver one batch: the task named `send`. */
 export interface ExportTask {
   destination: Destination;
   /** `auto`: ask the server's health route (the answer is remembered for the destination). */
   transport: Transport | "auto";
+  sender: SenderName;
+  compression: Compression;
   /** The batch's payloads (UTF-8 JSON of a `SpanPayload`) end to end. Transferred, not copied. */
   payloads: Uint8Array<ArrayBuffer>;
   /** The length in bytes of each payload, in order. */
@@ -116,6 +124,8 @@ export interface PumpSetup {
   /** Undefined: no keys are configured; spans stay in the journal. */
   destination: Destination | undefined;
   transport: Transport | "auto";
+  sender: SenderName;
+  compression: Compression;
   durability: "journal" | "overflow";
   directory: string;
   batchSize: number;

@@ -15,6 +15,8 @@ export type SenderSetup = Pick<
   | "destination"
   | "baseUrl"
   | "transport"
+  | "sender"
+  | "compression"
   | "batchSize"
   | "maxBatchBytes"
   | "flushIntervalMs"
@@ -140,7 +142,7 @@ export class Sender {
   }
 
   async #send(batch: Batch, destination: Destination): Promise<void> {
-    const { exportTimeoutMs } = this.#setup;
+    const { sender, compression, exportTimeoutMs } = this.#setup;
     const payloads = new Uint8Array(bytesOf(batch.spans));
     const lengths: number[] = [];
     let offset = 0;
@@ -154,6 +156,8 @@ export class Sender {
     const report = await this.#pool.send({
       destination,
       transport: this.#transport,
+      sender,
+      compression,
       payloads,
       lengths,
       timeoutMs: exportTimeoutMs,

@@ -1,13 +1,11 @@
-/** Every row of the answer table, on both transports, through the real SDKs. */
+/** Every row of the answer table, on both transports and by every sender: the real SDKs, and the direct one. */
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test, vi } from "vitest";
 import { send } from "../../src/export/task.ts";
 import type { ExportReport, ExportVerdict, Transport } from "../../src/workers/messages.ts";
 import { html, json, otlpPath, type Script, scriptedServer, stored } from "./scripted-server.ts";
-import { publicKey, secretKey, span, taskFor } from "./tasks.ts";
-
-const both: readonly Transport[] = ["otlp", "ingestion"];
+import { publicKey, secretKey, span, taskFor, ways } from "./tasks.ts";
 
 interface Row {
   name: string;
@@ -136,6 +134,13 @@ const rows: readonly Row[] = [
     requests: 1,
   },
   { name: "reset, thrice", answer: "reset", verdict: "retry", reason: /reset.*ECONNRESET/, requests: 3 },
+  {
+    name: "no HTTP",
+    answer: "garbage",
+    verdict: "retry",
+    reason: /could not be read.*does not speak HTTP/,
+    requests: 1,
+  },
   { name: "reset in the body", answer: "broken", verdict: "retry", reason: /broke off/, requests: 1 },
   { name: "silence", answer: "silent", verdict: "retry", reason: /within 0\.3 s/, requests: 1, timeoutMs: 300 },
   { name: "a stalled body", answer: "stalled", verdict: "retry", reason: /within 0\.3 s/, requests: 1, timeoutMs: 300 },
@@ -154,11 +159,11 @@ function expectNoSecret(report: ExportReport): void {
   expect(report.reason ?? "").toMatch(/^[^\n]{0,300}$/);
 }
 
-describe.each(both)("%s", (transport) => {
+describe.each(ways)("$transport by $sender", ({ transport, sender }) => {
   test.each(rows)("$name", async (row) => {
     await using server = await scriptedServer(() => row.answer);
     const report = await send(
-      taskFor(server.url, [span(1), span(2)], { transport, timeoutMs: row.timeoutMs ?? 2_000 }),
+      taskFor(server.url, [span(1), span(2)], { transport, sender, timeoutMs: row.timeoutMs ?? 2_000 }),
     );
     expect(report.verdict).toBe(forTransport(row.verdict, transport));
     if (row.reason !== undefined) expect(report.reason).toMatch(forTransport(row.reason, transport));
@@ -172,7 +177,7 @@ describe.each(both)("%s", (transport) => {
 
   test("stored", async () => {
     await using server = await scriptedServer(stored);
-    const report = await send(taskFor(server.url, [span(1), span(2)], { transport }));
+    const report = await send(taskFor(server.url, [span(1), span(2)], { transport, sender }));
     expect(report).toMatchObject({ verdict: "acknowledged", transport, truncated: 0, requests: 1 });
     expect(server.requests[0]?.headers.authorization).toBe(
       `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`,
@@ -186,7 +191,7 @@ describe.each(both)("%s", (transport) => {
         ? json(200, { successes: [], errors: [] })
         : { status, headers: { location: "/elsewhere?token=abc" } },
     );
-    const report = await send(taskFor(server.url, [span(1)], { transport }));
+    const report = await send(taskFor(server.url, [span(1)], { transport, sender }));
     expect(report.verdict).toBe("retry");
     expect(report.reason).toMatch(/redirects to .*elsewhere; set LANGFUSE_BASE_URL/);
     expect(report.reason).not.toContain("token=abc");
@@ -194,20 +199,27 @@ describe.each(both)("%s", (transport) => {
 
   test("refused: asked again twice, then said with its cause", async () => {
     const url = await urlOfNobody();
-    const report = await send(taskFor(url, [span(1)], { transport }));
+    const report = await send(taskFor(url, [span(1)], { transport, sender }));
     expect(report).toMatchObject({ verdict: "retry", requests: 3 });
     expect(report.status).toBeUndefined();
     expect(report.reason).toMatch(/cannot reach 127\.0\.0\.1:\d+: the connection was refused.*ECONNREFUSED/);
   });
 
+  test("no TLS where https is asked for", async () => {
+    await using server = await scriptedServer(stored);
+    const report = await send(taskFor(server.url.replace("http:", "https:"), [span(1)], { transport, sender }));
+    expect(report.verdict).toBe("retry");
+    expect(report.reason).toMatch(/TLS failed/);
+  });
+
   test("unknown name", async () => {
-    const report = await send(taskFor("http://no-such-host.invalid", [span(1)], { transport }));
+    const report = await send(taskFor("http://no-such-host.invalid", [span(1)], { transport, sender }));
     expect(report.verdict).toBe("retry");
     expect(report.reason).toMatch(/cannot reach no-such-host\.invalid: .*(ENOTFOUND|EAI_AGAIN)/);
   });
 
   test("no URL at all", async () => {
-    const report = await send(taskFor("not a url", [span(1)], { transport }));
+    const report = await send(taskFor("not a url", [span(1)], { transport, sender }));
     expect(report.verdict).toBe("retry");
   });
 
@@ -215,7 +227,7 @@ describe.each(both)("%s", (transport) => {
     await using server = await scriptedServer((request, index) =>
       index === 0 ? "reset" : index === 1 ? html(503) : stored(request),
     );
-    const report = await send(taskFor(server.url, [span(1)], { transport }));
+    const report = await send(taskFor(server.url, [span(1)], { transport, sender }));
     expect(report).toMatchObject({ verdict: "acknowledged", requests: 3 });
     // P6: what is resent is byte for byte what was sent.
     expect(new Set(server.requests.map(({ body }) => body)).size).toBe(1);
@@ -225,21 +237,21 @@ describe.each(both)("%s", (transport) => {
     await using server = await scriptedServer((request) =>
       json(400, { error: `you sent ${request.headers.authorization}\nand ${secretKey} ${"x".repeat(500)}` }),
     );
-    const report = await send(taskFor(server.url, [span(1)], { transport }));
+    const report = await send(taskFor(server.url, [span(1)], { transport, sender }));
     expect(report.reason).toMatch(/you sent Basic \*\*\* and \*\*\*/);
     expectNoSecret(report);
   });
 
   test.each(["silent", "stalled"] as const)("after the time limit a %s connection is let go", async (script) => {
     await using server = await scriptedServer(() => script);
-    await send(taskFor(server.url, [span(1)], { transport, timeoutMs: 200 }));
+    await send(taskFor(server.url, [span(1)], { transport, sender, timeoutMs: 200 }));
     expect(server.requests).toHaveLength(1);
     await vi.waitFor(() => expect(server.openConnections()).toBe(0), { timeout: 3_000 });
   });
 
   test("without keys everything is held, and nothing is sent", async () => {
     await using server = await scriptedServer(stored);
-    const task = taskFor(server.url, [span(1)], { transport });
+    const task = taskFor(server.url, [span(1)], { transport, sender });
     const report = await send({ ...task, destination: { ...task.destination, secretKey: "" } });
     expect(report).toMatchObject({ verdict: "hold", requests: 0 });
     expect(server.requests).toHaveLength(0);
@@ -251,11 +263,13 @@ test("a task that is no task is reported, not thrown", async () => {
   expect(await send({} as never)).toMatchObject({ verdict: "retry", requests: 0 });
 });
 
-test("several tasks at once do not mix their answers", async () => {
+test.each(["sdk", "direct"] as const)("several tasks at once do not mix their answers (%s)", async (sender) => {
   await using server = await scriptedServer((request) =>
     request.body.includes("span 7") ? json(400, { error: "seven" }) : stored(request),
   );
-  const reports = await Promise.all([5, 6, 7, 8].map((number) => send(taskFor(server.url, [span(number)]))));
+  const reports = await Promise.all(
+    [5, 6, 7, 8].map((number) => send(taskFor(server.url, [span(number)], { sender }))),
+  );
   expect(reports.map(({ verdict }) => verdict)).toEqual(["acknowledged", "acknowledged", "rejected", "acknowledged"]);
   expect(server.requests.every(({ path }) => path === otlpPath)).toBe(true);
 });

@@ -7,6 +7,8 @@ export interface ReceivedRequest {
   path: string;
   headers: IncomingHttpHeaders;
   body: string;
+  /** The body as it came: compressed ones are no text. */
+  bytes: Buffer;
 }
 
 export interface ScriptedAnswer {
@@ -17,16 +19,21 @@ export interface ScriptedAnswer {
 
 /**
  * - `reset`: the connection is reset before a byte of the answer.
+ * - `garbage`: something that is no HTTP, then the connection's end.
  * - `silent`: nothing is answered at all.
  * - `stalled`: headers and half a body, then nothing.
  * - `broken`: headers and half a body, then a reset.
  */
-export type Script = ScriptedAnswer | "reset" | "silent" | "stalled" | "broken";
+export type Script = ScriptedAnswer | "reset" | "garbage" | "silent" | "stalled" | "broken";
 
 export interface ScriptedServer extends AsyncDisposable {
   url: string;
   requests: ReceivedRequest[];
   openConnections(): number;
+  /** How many there have been. */
+  allConnections(): number;
+  /** Ends the open ones from this side. */
+  endConnections(): void;
 }
 
 /** `script` is asked for each request; `index` counts from 0. */
@@ -35,21 +42,25 @@ export async function scriptedServer(
 ): Promise<ScriptedServer> {
   const requests: ReceivedRequest[] = [];
   const sockets = new Set<Socket>();
+  let connections = 0;
   const server = createServer((incoming, response) => {
     const chunks: Buffer[] = [];
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
     incoming.on("end", () => {
+      const bytes = Buffer.concat(chunks);
       const received: ReceivedRequest = {
         method: incoming.method ?? "",
         path: incoming.url ?? "",
         headers: incoming.headers,
-        body: Buffer.concat(chunks).toString(),
+        body: bytes.toString(),
+        bytes,
       };
       requests.push(received);
       play(script(received, requests.length - 1), response);
     });
   });
   server.on("connection", (socket) => {
+    connections++;
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
@@ -58,6 +69,10 @@ export async function scriptedServer(
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     openConnections: () => sockets.size,
+    allConnections: () => connections,
+    endConnections: () => {
+      for (const socket of sockets) socket.end();
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -69,6 +84,10 @@ function play(script: Script, response: ServerResponse): void {
   if (script === "silent") return;
   if (script === "reset") {
     response.socket?.resetAndDestroy();
+    return;
+  }
+  if (script === "garbage") {
+    response.socket?.end("this is no HTTP\r\n\r\n");
     return;
   }
   if (typeof script === "string") {

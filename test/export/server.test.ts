@@ -25,7 +25,7 @@ function serverWith(answer: Script, others: (request: ReceivedRequest) => Script
   return scriptedServer((request) => (request.path === healthPath ? answer : others(request)));
 }
 
-describe("auto", () => {
+describe.each(["sdk", "direct"] as const)("auto, by %s", (sender) => {
   test.each([
     ["4.16.0", otlpPath],
     ["3.22.0", otlpPath],
@@ -34,7 +34,7 @@ describe("auto", () => {
     ["2.95.11", ingestionPath],
   ])("version %s is sent to %s; asked once, without keys", async (version, path) => {
     await using server = await serverWith(health(version));
-    const task = () => taskFor(server.url, [span(1)], { transport: "auto" });
+    const task = () => taskFor(server.url, [span(1)], { transport: "auto", sender });
     const together = await Promise.all([send(task()), send(task())]);
     const later = await send(task());
     for (const report of [...together, later]) {
@@ -47,10 +47,10 @@ describe("auto", () => {
 
   test("JSON without a version: OTLP, which a 404 corrects", async () => {
     await using server = await serverWith(json(200, { status: "OK" }), () => html(404));
-    const report = await send(taskFor(server.url, [span(1)], { transport: "auto" }));
+    const report = await send(taskFor(server.url, [span(1)], { transport: "auto", sender }));
     expect(report).toMatchObject({ verdict: "change-transport", transport: "ingestion", requests: 2 });
     // What was remembered was wrong, so it is asked again.
-    await send(taskFor(server.url, [span(1)], { transport: "auto" }));
+    await send(taskFor(server.url, [span(1)], { transport: "auto", sender }));
     expect(server.requests.filter(({ path }) => path === healthPath)).toHaveLength(2);
   });
 
@@ -64,21 +64,21 @@ describe("auto", () => {
     ["a stalled body", "stalled", /within 0\.3 s/],
   ])("health with %s: retry, nothing is sent", async (_, answer, reason) => {
     await using server = await serverWith(answer);
-    const report = await send(taskFor(server.url, [span(1)], { transport: "auto", timeoutMs: 300 }));
+    const report = await send(taskFor(server.url, [span(1)], { transport: "auto", sender, timeoutMs: 300 }));
     expect(report).toMatchObject({ verdict: "retry", reason: expect.stringMatching(reason) });
     expect(server.requests.every(({ path }) => path === healthPath)).toBe(true);
   });
 
   test("health that limits the rate: wait", async () => {
     await using server = await serverWith(json(429, {}, { "retry-after": "3" }));
-    const report = await send(taskFor(server.url, [span(1)], { transport: "auto" }));
+    const report = await send(taskFor(server.url, [span(1)], { transport: "auto", sender }));
     expect(report).toMatchObject({ verdict: "wait", retryAfterMs: 3_000 });
   });
 
   test("each destination by itself", async () => {
     await using two = await serverWith(health("2.0.0"));
     await using four = await serverWith(health("4.0.0"));
-    const reports = [two, four].map(({ url }) => send(taskFor(url, [span(1)], { transport: "auto" })));
+    const reports = [two, four].map(({ url }) => send(taskFor(url, [span(1)], { transport: "auto", sender })));
     expect((await Promise.all(reports)).map(({ transport }) => transport)).toEqual(["ingestion", "otlp"]);
   });
 });

@@ -1,6 +1,6 @@
 /** Export tasks for tests: spans with ids of their own, keys that would be found wherever they leaked. */
 import type { SpanPayload } from "../../src/buffer/span-payload.ts";
-import type { Destination, ExportTask, Transport } from "../../src/workers/messages.ts";
+import type { Compression, Destination, ExportTask, SenderName, Transport } from "../../src/workers/messages.ts";
 
 export const secretKey = "sk-lf-very-secret-0123";
 export const publicKey = "pk-lf-public-0123";
@@ -22,6 +22,8 @@ export function span(number: number, fields: Partial<SpanPayload> = {}): SpanPay
 
 export interface TaskOptions {
   transport?: Transport | "auto";
+  sender?: SenderName;
+  compression?: Compression;
   timeoutMs?: number;
 }
 
@@ -29,14 +31,29 @@ export interface TaskOptions {
 export function taskFor(
   baseUrl: string,
   payloads: readonly (SpanPayload | string)[],
-  { transport = "otlp", timeoutMs = 2_000 }: TaskOptions = {},
+  { transport = "otlp", sender = "sdk", compression = "none", timeoutMs = 2_000 }: TaskOptions = {},
 ): ExportTask {
   const parts = payloads.map((payload) => Buffer.from(typeof payload === "string" ? payload : JSON.stringify(payload)));
   return {
     destination: destinationAt(baseUrl),
     transport,
+    sender,
+    compression,
     payloads: new Uint8Array(Buffer.concat(parts)),
     lengths: parts.map(({ length }) => length),
     timeoutMs,
   };
 }
+
+/** A way to the server: its route, and who takes it. */
+export interface Way {
+  transport: Transport;
+  sender: SenderName;
+}
+
+/** Every way there is. Ingestion is always the SDK's. */
+export const ways: readonly Way[] = [
+  { transport: "otlp", sender: "sdk" },
+  { transport: "otlp", sender: "direct" },
+  { transport: "ingestion", sender: "sdk" },
+];

@@ -13,6 +13,8 @@ test("defaults", () => {
     baseUrl: "https://cloud.langfuse.com",
     enabled: true,
     transport: "auto",
+    sender: "sdk",
+    compression: "none",
     durability: "journal",
     batchSize: 100,
     flushInterval: 30,
@@ -65,12 +67,24 @@ test.each<[Record<string, unknown>, Record<string, string>, RegExp]>([
   [{ baseUrl: "langfuse.example" }, {}, /option "baseUrl" is not allowed: an http or https URL/],
   [{ environment: "Langfuse Prod" }, {}, /option "environment"/],
   [{ durability: "strict" }, {}, /"strict" is not available in this version/],
+  [{ sender: "undici" }, {}, /option "sender" "undici" is not allowed: "sdk" or "direct"/],
+  [{ sender: "direct", compression: "br" }, {}, /option "compression" "br" is not allowed: "none" or "gzip"/],
+  [{}, { SPAN_BUFFER_SENDER: "SDK" }, /option "SPAN_BUFFER_SENDER" "SDK" is not allowed/],
+  [{ compression: "gzip" }, {}, /compression "gzip" has no effect with sender "sdk".*: use sender "direct"/],
+  [{ sender: "sdk" }, { SPAN_BUFFER_COMPRESSION: "gzip" }, /compression "gzip" has no effect with sender "sdk"/],
   [{ mask: "./mask.js" }, {}, /"mask" is not available in this version/],
   [{ logger: {} }, {}, /option "logger"/],
   [{}, { LANGFUSE_FLUSH_AT: "many" }, /option "LANGFUSE_FLUSH_AT" "many" is not allowed/],
   [{ batchSize: -1, retries: 3 }, {}, /unknown option "retries".*; option "batchSize" -1/],
 ])("%j is refused in so many words", (options, env, message) => {
   expect(() => resolve(options, env)).toThrow(message);
+});
+
+test("compression goes with the direct sender, wherever the two come from", () => {
+  const env = { SPAN_BUFFER_SENDER: "direct", SPAN_BUFFER_COMPRESSION: "gzip" };
+  expect(resolve({}, env)).toMatchObject({ sender: "direct", compression: "gzip" });
+  expect(resolve({ compression: "gzip" }, { SPAN_BUFFER_SENDER: "direct" })).toMatchObject({ compression: "gzip" });
+  expect(resolve({ sender: "sdk", compression: "none" })).toMatchObject({ sender: "sdk", compression: "none" });
 });
 
 test("no secret is shown, not even a wrong one", () => {

@@ -43,6 +43,8 @@ function makeBench(answer: Answer, overrides: Partial<SenderSetup & StoreSetup> 
     destination: { baseUrl: "http://127.0.0.1:1", publicKey: "pk", secretKey: "sk" },
     baseUrl: "http://127.0.0.1:1",
     transport: "otlp",
+    sender: "sdk",
+    compression: "none",
     batchSize: 100,
     maxBatchBytes: 1_000_000,
     flushIntervalMs: 30_000,
