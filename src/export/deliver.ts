@@ -2,7 +2,6 @@
  * One batch of valid payloads to one server by one transport: build the request, send it through hiccups, judge the
  * answer. Says of the batch what the server said.
  */
-import type { SpanPayload } from "../buffer/span-payload.ts";
 import type {
   Compression,
   Destination,
@@ -19,8 +18,8 @@ import { type DirectBody, sendDirect } from "./direct-sender.ts";
 import { type RequestCounter, throughHiccups } from "./hiccups.ts";
 import { ingestionPlan } from "./ingestion.ts";
 import { sendIngestion } from "./ingestion-sender.ts";
-import { otlpRequest } from "./otlp.ts";
 import { sendOtlp } from "./otlp-sender.ts";
+import { StoredBatch } from "./stored-batch.ts";
 import { smallerVersions } from "./truncate.ts";
 
 export interface Delivery {
@@ -43,58 +42,50 @@ export interface DeliveryResult {
   truncated: number;
 }
 
-/** At least one payload. */
+/** At least one span of the batch must be valid; the verdicts are of those alone. */
 export async function deliver(
-  payloads: readonly SpanPayload[],
+  batch: StoredBatch,
   delivery: Delivery,
   counter: RequestCounter,
 ): Promise<DeliveryResult> {
-  const result = await deliverAsIs(payloads, delivery, counter);
-  const [payload] = payloads;
-  if (result.verdict !== "too-large" || payloads.length > 1 || payload === undefined) return result;
-  return deliverSmaller(payload, result, delivery, counter);
+  const result = await deliverAsIs(batch, delivery, counter);
+  if (result.verdict !== "too-large" || batch.validCount > 1) return result;
+  return deliverSmaller(batch, result, delivery, counter);
 }
 
-async function deliverAsIs(
-  payloads: readonly SpanPayload[],
-  delivery: Delivery,
-  counter: RequestCounter,
-): Promise<DeliveryResult> {
+async function deliverAsIs(batch: StoredBatch, delivery: Delivery, counter: RequestCounter): Promise<DeliveryResult> {
   return delivery.transport === "otlp"
-    ? deliverOtlp(payloads, delivery, counter)
-    : deliverIngestion(payloads, delivery, counter);
+    ? deliverOtlp(batch, delivery, counter)
+    : deliverIngestion(batch, delivery, counter);
 }
 
-async function deliverOtlp(
-  payloads: readonly SpanPayload[],
-  delivery: Delivery,
-  counter: RequestCounter,
-): Promise<DeliveryResult> {
-  const outcome = await throughHiccups(await otlpSend(payloads, delivery), delivery.timeoutMs, counter);
+async function deliverOtlp(batch: StoredBatch, delivery: Delivery, counter: RequestCounter): Promise<DeliveryResult> {
+  const outcome = await throughHiccups(await otlpSend(batch, delivery), delivery.timeoutMs, counter);
   const classification = classify(outcome, delivery);
   return { transport: "otlp", truncated: 0, ...classification, verdict: classification.verdict as ExportVerdict };
 }
 
 /** What makes one OTLP request, every time the same. */
 async function otlpSend(
-  payloads: readonly SpanPayload[],
+  batch: StoredBatch,
   { destination, sender, compression }: Delivery,
 ): Promise<(limitMs: number) => Promise<Outcome>> {
-  const request = otlpRequest(payloads);
   if (sender === "direct") {
-    const body: DirectBody = { bytes: Buffer.from(JSON.stringify(request)), contentType: "application/json" };
+    const body: DirectBody = { bytes: batch.protobufRequest(), contentType: "application/x-protobuf" };
     return (limitMs) => sendDirect(destination, body, compression, limitMs);
   }
+  const request = batch.otlpRequest();
   const client = await otlpClient(destination);
   return (limitMs) => sendOtlp(client, destination.baseUrl, request, limitMs);
 }
 
 async function deliverIngestion(
-  payloads: readonly SpanPayload[],
+  batch: StoredBatch,
   delivery: Delivery,
   counter: RequestCounter,
 ): Promise<DeliveryResult> {
   const { destination, timeoutMs, serverMajor } = delivery;
+  const payloads = batch.payloads();
   const plan = ingestionPlan(payloads, serverMajor);
   const client = await ingestionClient(destination);
   const outcome = await throughHiccups((limitMs) => sendIngestion(client, plan.request, limitMs), timeoutMs, counter);
@@ -108,13 +99,14 @@ async function deliverIngestion(
 
 /** The server would not take the span whole; a part of it is worth more than nothing. */
 async function deliverSmaller(
-  payload: SpanPayload,
+  batch: StoredBatch,
   tooLarge: DeliveryResult,
   delivery: Delivery,
   counter: RequestCounter,
 ): Promise<DeliveryResult> {
-  for (const smaller of smallerVersions(payload)) {
-    const result = await deliverAsIs([smaller], delivery, counter);
+  const [payload] = batch.payloads();
+  for (const smaller of payload === undefined ? [] : smallerVersions(payload)) {
+    const result = await deliverAsIs(StoredBatch.of(smaller), delivery, counter);
     if (result.verdict !== "too-large") return { ...result, truncated: result.verdict === "acknowledged" ? 1 : 0 };
   }
   return { ...tooLarge, verdict: "rejected", reason: `${tooLarge.reason}, even truncated` };

@@ -6,9 +6,9 @@
 import type { SpanPayload } from "../buffer/span-payload.ts";
 import { isRecord, toPlainAttributes } from "./attribute-values.ts";
 import { cleanBody, cleanEnvironment, cleanPayload, withMetadata } from "./clean-fields.ts";
+import { sdkName } from "./envelope.ts";
 import { langfuseFields } from "./langfuse-fields.ts";
 import { eventTypeFor, isOldType } from "./observation-type.ts";
-import { sdkName } from "./otlp.ts";
 import { type ResolvedSpan, resolveFields, typeOf } from "./resolve-fields.ts";
 
 export interface IngestionEvent {

@@ -1,6 +1,7 @@
 /**
- * Payloads → the body of `POST /api/public/otel/v1/traces` (OTLP's `ExportTraceServiceRequest` in JSON). The same
- * payloads always give the same request: no clock, no chance.
+ * Payloads → spans of OTLP (in its JSON form) with all that is mended and cleaned on the way, and those together → the
+ * body of `POST /api/public/otel/v1/traces` (`ExportTraceServiceRequest`). The same payloads always give the same
+ * request: no clock, no chance.
  */
 import {
   observationLevels,
@@ -11,21 +12,19 @@ import {
 } from "../buffer/span-payload.ts";
 import { isRecord, type OtlpKeyValue, toKeyValues, toOtlpValue, toPlainAttributes } from "./attribute-values.ts";
 import { cleanEnvironment, cleanPayload } from "./clean-fields.ts";
+import { type Envelope, envelopeOf, type OtlpResource, type OtlpScope } from "./envelope.ts";
 import { explicitValue, type LangfuseField, langfuseFields } from "./langfuse-fields.ts";
-
-/** Names us to the server: as scope of spans that bring none, and as SDK of spans that bring no resource. */
-export const sdkName = "langfuse-span-buffer";
 
 export interface OtlpRequest {
   resourceSpans: OtlpResourceSpans[];
 }
 
 interface OtlpResourceSpans {
-  resource: { attributes: OtlpKeyValue[] };
-  scopeSpans: { scope: { name: string; version?: string; attributes?: OtlpKeyValue[] }; spans: OtlpSpan[] }[];
+  resource: OtlpResource;
+  scopeSpans: { scope: OtlpScope; spans: OtlpSpan[] }[];
 }
 
-interface OtlpSpan {
+export interface OtlpSpan {
   traceId: string;
   spanId: string;
   parentSpanId?: string;
@@ -40,50 +39,42 @@ interface OtlpSpan {
   status: { code?: number; message?: string };
 }
 
-const internalKind = 1;
+/** A span with what stands around it. */
+export interface EnvelopedSpan {
+  envelope: Envelope;
+  span: OtlpSpan;
+}
+
+export const internalKind = 1;
+/** Of the attributes that mean something to Langfuse alone. */
+export const ownPrefix = "langfuse.";
+export const tagsAttribute = "langfuse.trace.tags";
 
 /** Groups by resource and scope, in the order of first appearance. */
-export function otlpRequest(payloads: readonly SpanPayload[]): OtlpRequest {
-  const resources = new Map<string, OtlpResourceSpans>();
-  const scopes = new Map<string, OtlpResourceSpans["scopeSpans"][number]>();
-  for (const payload of payloads) {
-    const resource = { attributes: resourceAttributes(payload) };
-    const scope = scopeOf(payload);
-    const resourceKey = JSON.stringify(resource);
-    const scopeKey = JSON.stringify([resource, scope]);
-    let resourceSpans = resources.get(resourceKey);
-    if (resourceSpans === undefined) {
-      resourceSpans = { resource, scopeSpans: [] };
-      resources.set(resourceKey, resourceSpans);
+export function otlpRequest(spans: readonly EnvelopedSpan[]): OtlpRequest {
+  const byResource = new Map<string, OtlpResourceSpans>();
+  const byEnvelope = new Map<Envelope, OtlpSpan[]>();
+  for (const { envelope, span } of spans) {
+    let group = byEnvelope.get(envelope);
+    if (group === undefined) {
+      group = [];
+      byEnvelope.set(envelope, group);
+      const { resource, scope, resourceKey } = envelope;
+      let resourceSpans = byResource.get(resourceKey);
+      if (resourceSpans === undefined) {
+        resourceSpans = { resource, scopeSpans: [] };
+        byResource.set(resourceKey, resourceSpans);
+      }
+      resourceSpans.scopeSpans.push({ scope, spans: group });
     }
-    let scopeSpans = scopes.get(scopeKey);
-    if (scopeSpans === undefined) {
-      scopeSpans = { scope, spans: [] };
-      scopes.set(scopeKey, scopeSpans);
-      resourceSpans.scopeSpans.push(scopeSpans);
-    }
-    scopeSpans.spans.push(otlpSpan(payload));
+    group.push(span);
   }
-  return { resourceSpans: [...resources.values()] };
+  return { resourceSpans: [...byResource.values()] };
 }
 
-function resourceAttributes({ resource, serviceName }: SpanPayload): OtlpKeyValue[] {
-  const given: OtlpKeyValue[] = toKeyValues(
-    resource?.attributes ?? { "telemetry.sdk.language": "nodejs", "telemetry.sdk.name": sdkName },
-  );
-  if (serviceName === undefined) return given;
-  return [
-    ...given.filter(({ key }) => key !== "service.name"),
-    { key: "service.name", value: { stringValue: serviceName } },
-  ];
-}
-
-function scopeOf({ scope }: SpanPayload): OtlpResourceSpans["scopeSpans"][number]["scope"] {
-  return {
-    name: scope?.name ?? sdkName,
-    ...(scope?.version === undefined ? {} : { version: scope.version }),
-    ...(scope?.attributes === undefined ? {} : { attributes: toKeyValues(scope.attributes) }),
-  };
+/** One payload, mended and cleaned. @throws for a shape that no request can be made of. */
+export function envelopedSpan(payload: SpanPayload): EnvelopedSpan {
+  return { envelope: envelopeOf(payload), span: otlpSpan(payload) };
 }
 
 function otlpSpan(raw: SpanPayload): OtlpSpan {
@@ -104,11 +95,11 @@ function otlpSpan(raw: SpanPayload): OtlpSpan {
   };
 }
 
-function otlpEvent({ name, timeUnixNano, attributes }: PayloadEvent): NonNullable<OtlpSpan["events"]>[number] {
+export function otlpEvent({ name, timeUnixNano, attributes }: PayloadEvent): NonNullable<OtlpSpan["events"]>[number] {
   return { name, timeUnixNano, attributes: toKeyValues(attributes) };
 }
 
-function otlpLink({ attributes, ...link }: PayloadLink): NonNullable<OtlpSpan["links"]>[number] {
+export function otlpLink({ attributes, ...link }: PayloadLink): NonNullable<OtlpSpan["links"]>[number] {
   return { ...link, attributes: toKeyValues(attributes) };
 }
 
@@ -131,8 +122,23 @@ function spanAttributes(payload: SpanPayload): OtlpKeyValue[] {
     written.push({ key: "langfuse.environment", value: { stringValue: environment } });
     taken.add("langfuse.environment");
   }
-  const own = toKeyValues(payload.attributes).filter(({ key }) => !taken.has(key));
+  const own = toKeyValues(asLangfuseReads(payload.attributes)).filter(({ key }) => !taken.has(key));
   return [...written, ...own.map(withKnownLevel)];
+}
+
+/**
+ * Langfuse's own attributes with their structures as JSON text, as it keeps them; but for the tags, which are a list.
+ * Attributes in OTLP's form are somebody else's and stay.
+ */
+function asLangfuseReads(attributes: unknown): unknown {
+  if (!isRecord(attributes)) return attributes;
+  return Object.fromEntries(
+    Object.entries(attributes).map(([key, value]) => [key, isKeptAsText(key, value) ? JSON.stringify(value) : value]),
+  );
+}
+
+function isKeptAsText(key: string, value: unknown): boolean {
+  return typeof value === "object" && value !== null && key.startsWith(ownPrefix) && key !== tagsAttribute;
 }
 
 /** A level that Langfuse does not know would cost the span, after a 200: kept, but as metadata. */

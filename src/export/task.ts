@@ -2,7 +2,6 @@
  * The tasks of an export thread (Piscina calls them by name). Several run at once in a thread. Neither ever throws:
  * whatever happens becomes a report, because an error that crosses the threads would take the batch's outcome with it.
  */
-import type { SpanPayload } from "../buffer/span-payload.ts";
 import type {
   AuthCheckResult,
   AuthCheckTask,
@@ -18,9 +17,8 @@ import { type Delivery, type DeliveryResult, deliver } from "./deliver.ts";
 import { discover, forgetServer } from "./discover.ts";
 import type { RequestCounter } from "./hiccups.ts";
 import { dependsOnVersion, ingestionPlan } from "./ingestion.ts";
-import { otlpRequest } from "./otlp.ts";
 import { redact } from "./redact.ts";
-import { type Validated, validatePayloads } from "./validate.ts";
+import { StoredBatch } from "./stored-batch.ts";
 
 stepBack();
 
@@ -49,23 +47,25 @@ async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Out
   if (!hasKeys(destination)) {
     return { verdict: "hold", reason: "no keys: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY", truncated: 0 };
   }
-  const validated = validatePayloads(task.payloads, task.lengths);
+  const batch = new StoredBatch(task.payloads, task.lengths);
   try {
-    return await sendValid(task, validated, counter);
+    return await sendValid(task, batch, counter);
   } catch (error) {
-    // Rare enough to look for the culprit only now: building each span's requests by itself costs as much as sending.
-    const checked = validated.map(buildable);
-    if (checked.every(({ reason }, index) => reason === validated[index]?.reason)) throw error;
-    return sendValid(task, checked, counter);
+    // Rare enough to look for the culprit only now: building each span's request by itself costs as much as sending.
+    if (!batch.rejectUnbuildable((payload) => ingestionPlan([payload], undefined))) throw error;
+    return sendValid(task, batch, counter);
   }
 }
 
-async function sendValid(task: ExportTask, validated: readonly Validated[], counter: RequestCounter): Promise<Outcome> {
-  const { destination, timeoutMs } = task;
-  const payloads = validated.flatMap(({ payload }) => (payload === undefined ? [] : [payload]));
-  if (payloads.length === 0) return withInvalid(validated, undefined);
+async function sendValid(task: ExportTask, batch: StoredBatch, counter: RequestCounter): Promise<Outcome> {
+  const { destination, timeoutMs, sender } = task;
+  // Nearly always the request that will be sent; it tells the invalid spans before anything is asked of the server.
+  if (task.transport === "ingestion") batch.payloads();
+  else if (sender === "direct") batch.protobufRequest();
+  else batch.otlpRequest();
+  if (batch.validCount === 0) return withInvalid(batch, undefined);
   const { transport } = task;
-  const mustAsk = transport === "auto" || (transport === "ingestion" && dependsOnVersion(payloads));
+  const mustAsk = transport === "auto" || (transport === "ingestion" && dependsOnVersion(batch.payloads()));
   const discovery = mustAsk ? await discover(destination, timeoutMs, counter) : undefined;
   // Told to use ingestion, a server without a health route gets what every server knows; one that is away gets nothing.
   if (discovery?.trouble !== undefined && (transport === "auto" || discovery.trouble.status === undefined)) {
@@ -76,40 +76,27 @@ async function sendValid(task: ExportTask, validated: readonly Validated[], coun
   const delivery: Delivery = {
     destination,
     transport: transport === "auto" ? (server?.transport ?? "otlp") : transport,
-    sender: task.sender,
+    sender,
     compression: task.compression,
     serverMajor: server?.major,
     timeoutMs,
   };
-  const result = await deliver(payloads, delivery, counter);
+  const result = await deliver(batch, delivery, counter);
   if (result.verdict === "change-transport") forgetServer(destination);
-  return withInvalid(validated, result);
-}
-
-/** A span whose shape no request can be built from must not take its neighbours with it. */
-function buildable(validated: Validated): Validated {
-  if (validated.payload === undefined) return validated;
-  try {
-    const payloads: SpanPayload[] = [validated.payload];
-    otlpRequest(payloads);
-    ingestionPlan(payloads, undefined);
-    return validated;
-  } catch (error) {
-    return { reason: `invalid span: ${error instanceof Error ? error.message : String(error)}` };
-  }
+  return withInvalid(batch, result);
 }
 
 /**
  * The verdict for the whole task. Invalid spans are told apart only where the others are settled: with any other
  * verdict the batch comes again, and they are found again, at no cost.
  */
-function withInvalid(validated: readonly Validated[], result: DeliveryResult | undefined): Outcome {
-  const invalid = validated.find(({ reason }) => reason !== undefined);
+function withInvalid({ reasons }: StoredBatch, result: DeliveryResult | undefined): Outcome {
+  const invalid = reasons.find((reason) => reason !== undefined);
   if (result !== undefined && (invalid === undefined || !isSettled(result))) return result;
   const rest = { truncated: result?.truncated ?? 0, ...(result === undefined ? {} : { transport: result.transport }) };
-  if (validated.length === 1) return { verdict: "rejected", reason: invalid?.reason ?? "", ...rest };
+  if (reasons.length === 1) return { verdict: "rejected", reason: invalid ?? "", ...rest };
   let delivered = 0;
-  const spans = validated.map(({ reason }): SpanVerdict => {
+  const spans = reasons.map((reason): SpanVerdict => {
     if (reason !== undefined) return { outcome: "rejected", reason };
     return result?.spans?.[delivered++] ?? { outcome: "acknowledged" };
   });

@@ -1,5 +1,5 @@
 /**
- * From stored bytes to payloads, without those that Langfuse could never store. OTLP refuses a whole request for one
+ * From a stored text to its payload, without those that Langfuse could never store. OTLP refuses a whole request for one
  * span without an id, so such a span is found here, where it costs no request and harms no neighbour.
  */
 import type { SpanPayload } from "../buffer/span-payload.ts";
@@ -7,23 +7,13 @@ import { isRecord } from "./attribute-values.ts";
 
 export type Validated = { payload: SpanPayload; reason?: never } | { payload?: never; reason: string };
 
-const decoder = new TextDecoder();
 /** An escape of a lone surrogate, or of one half of a pair: only such texts need the slower parse. */
 const surrogateEscape = /\\ud[89a-f]/i;
 /** OTLP has 64 bits for nanoseconds, and JavaScript's dates end far behind that. */
 const latestUnixNano = 2n ** 64n - 1n;
 
-/** One result for each payload, in order. Never throws. */
-export function validatePayloads(bytes: Uint8Array, lengths: readonly number[]): Validated[] {
-  let start = 0;
-  return lengths.map((length) => {
-    const text = decoder.decode(bytes.subarray(start, start + length));
-    start += length;
-    return validate(text);
-  });
-}
-
-function validate(text: string): Validated {
+/** Never throws. */
+export function validatePayload(text: string): Validated {
   let span: unknown;
   try {
     span = surrogateEscape.test(text) ? JSON.parse(text, wellFormed) : JSON.parse(text);

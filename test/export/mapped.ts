@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import type { SpanPayload } from "../../src/buffer/span-payload.ts";
 import { type IngestionEvent, ingestionPlan } from "../../src/export/ingestion.ts";
-import { otlpRequest } from "../../src/export/otlp.ts";
+import { envelopedSpan, type OtlpRequest, otlpRequest } from "../../src/export/otlp.ts";
 
 export const full: SpanPayload = {
   traceId: "0af7651916cd43dd8448eb211c80319c",
@@ -59,9 +59,14 @@ export const full: SpanPayload = {
   serviceName: "bot",
 };
 
+/** The OTLP request of parsed payloads. */
+export function requestOf(payloads: readonly SpanPayload[]): OtlpRequest {
+  return otlpRequest(payloads.map(envelopedSpan));
+}
+
 /** The attributes of the span in an OTLP request, by key; no key twice. */
 export function attributesOf(payload: SpanPayload): Record<string, unknown> {
-  const attributes = otlpRequest([payload]).resourceSpans[0]?.scopeSpans[0]?.spans[0]?.attributes ?? [];
+  const attributes = requestOf([payload]).resourceSpans[0]?.scopeSpans[0]?.spans[0]?.attributes ?? [];
   expect(new Set(attributes.map(({ key }) => key)).size).toBe(attributes.length);
   return Object.fromEntries(attributes.map(({ key, value }) => [key, value]));
 }

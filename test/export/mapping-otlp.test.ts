@@ -2,13 +2,12 @@
 import { describe, expect, test } from "vitest";
 import { observationTypes } from "../../src/buffer/span-payload.ts";
 import { ingestionPlan } from "../../src/export/ingestion.ts";
-import { otlpRequest } from "../../src/export/otlp.ts";
-import { attributesOf, full, observation } from "./mapped.ts";
+import { attributesOf, full, observation, requestOf } from "./mapped.ts";
 import { span } from "./tasks.ts";
 
 describe("OTLP", () => {
   test("every field", () => {
-    expect(otlpRequest([full])).toEqual({
+    expect(requestOf([full])).toEqual({
       resourceSpans: [
         {
           resource: {
@@ -113,7 +112,7 @@ describe("OTLP", () => {
 
   test("groups by resource and scope; names itself where a span brings neither", () => {
     const scope = { name: "s" };
-    const request = otlpRequest([span(1), span(2, { scope }), span(3), span(4, { serviceName: "other", scope })]);
+    const request = requestOf([span(1), span(2, { scope }), span(3), span(4, { serviceName: "other", scope })]);
     expect(
       request.resourceSpans.map(({ resource, scopeSpans }) => [
         resource.attributes.map(({ key, value }) => `${key}=${value.stringValue}`),
@@ -177,7 +176,7 @@ test.each([
 test("the same payloads give the same bytes", () => {
   const copies = [full, structuredClone(full)].map((payload) => [payload, span(1), span(2, { type: "agent" })]);
   const [first, second] = copies.map((payloads) => [
-    JSON.stringify(otlpRequest(payloads)),
+    JSON.stringify(requestOf(payloads)),
     JSON.stringify(ingestionPlan(payloads, 3)),
   ]);
   expect(second).toEqual(first);

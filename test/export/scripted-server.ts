@@ -1,13 +1,16 @@
 /** An HTTP server that answers as it is told, and keeps what it was asked. One for each test, on a free port. */
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { gunzipSync } from "node:zlib";
+import { decodeOtlpRequest } from "../../src/stand-in/otlp-protobuf.ts";
 
 export interface ReceivedRequest {
   method: string;
   path: string;
   headers: IncomingHttpHeaders;
+  /** As text; an OTLP request in protobuf as the JSON it stands for. */
   body: string;
-  /** The body as it came: compressed ones are no text. */
+  /** The body as it came. */
   bytes: Buffer;
 }
 
@@ -52,7 +55,7 @@ export async function scriptedServer(
         method: incoming.method ?? "",
         path: incoming.url ?? "",
         headers: incoming.headers,
-        body: bytes.toString(),
+        body: textOf(bytes, incoming.headers),
         bytes,
       };
       requests.push(received);
@@ -78,6 +81,11 @@ export async function scriptedServer(
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function textOf(bytes: Buffer, headers: IncomingHttpHeaders): string {
+  if (headers["content-type"] !== "application/x-protobuf") return bytes.toString();
+  return JSON.stringify(decodeOtlpRequest(headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes));
 }
 
 function play(script: Script, response: ServerResponse): void {
