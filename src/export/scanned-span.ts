@@ -22,12 +22,12 @@ export function scannedEnvelope(bytes: Buffer, { places }: SpanScanner): Envelop
   const text = `${cut(bytes, resource)}\n${cut(bytes, scope)}\n${isThere(serviceName)}${cut(bytes, serviceName)}`;
   const known = envelopesByText.get(text);
   if (known !== undefined) return known;
-  const fields: Record<string, unknown> = {};
-  for (const [name, place] of Object.entries({ resource, scope, serviceName })) {
-    if (isThere(place)) fields[name] = valueAt(bytes, place);
-  }
+  const fields: EnvelopeFields = {};
+  if (isThere(resource)) fields.resource = valueAt(bytes, resource) as object;
+  if (isThere(scope)) fields.scope = valueAt(bytes, scope) as object;
+  if (isThere(serviceName)) fields.serviceName = textAt(bytes, serviceName);
   if (envelopesByText.size >= mostEnvelopes) envelopesByText.clear();
-  const envelope = envelopeOf(fields as EnvelopeFields);
+  const envelope = envelopeOf(fields);
   envelopesByText.set(text, envelope);
   return envelope;
 }

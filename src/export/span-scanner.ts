@@ -26,6 +26,9 @@ export const partKind = {
   array: 7,
 } as const;
 
+/** Whose members are read. */
+const within = { span: 0, attributes: 1, trace: 2, spread: 3 } as const;
+
 /** A place that is not there. */
 const nowhere = -1;
 
@@ -122,6 +125,8 @@ export class SpanScanner {
   #nextBackslash = nowhere;
   #isEscaped = false;
   #hasFields = false;
+  /** The field whose parts are being read. */
+  #spreadRow: LangfuseField | undefined;
 
   /** Places of what is there once; a `start` of -1: it is not. */
   readonly places: Record<PlaceName, Place>;
@@ -166,7 +171,7 @@ export class SpanScanner {
     this.count = 0;
     this.#hasFields = false;
     for (const name of placeNames) this.places[name].start = nowhere;
-    if (!this.#members(this.#spanMember) || this.#at !== end) return false;
+    if (!this.#members(within.span) || this.#at !== end) return false;
     return this.#isSound() && !(this.#hasFields && this.#hasOverridable());
   }
 
@@ -204,7 +209,7 @@ export class SpanScanner {
   }
 
   /** Goes through the members of an object, from its opening bracket to behind the closing one. */
-  #members(member: (keyStart: number, keyEnd: number) => boolean): boolean {
+  #members(place: number): boolean {
     const bytes = this.#bytes;
     if (bytes[this.#at] !== openBrace) return false;
     if (bytes[this.#at + 1] === closeBrace) {
@@ -218,15 +223,28 @@ export class SpanScanner {
       const keyEnd = this.#textEnd(keyStart);
       if (keyEnd < 0 || this.#isEscaped || bytes[keyEnd + 1] !== colon) return false;
       this.#at = keyEnd + 2;
-      if (!member.call(this, keyStart, keyEnd)) return false;
+      if (!this.#member(place, keyStart, keyEnd)) return false;
     } while (bytes[this.#at] === comma && this.#at < this.#end);
     return bytes[this.#at++] === closeBrace && this.#at <= this.#end;
+  }
+
+  #member(place: number, keyStart: number, keyEnd: number): boolean {
+    switch (place) {
+      case within.span:
+        return this.#spanMember(keyStart, keyEnd);
+      case within.attributes:
+        return this.#attributeMember(keyStart, keyEnd);
+      case within.trace:
+        return this.#traceMember(keyStart, keyEnd);
+      default:
+        return this.#value() && this.#add(this.#spreadRow, keyStart, keyEnd);
+    }
   }
 
   #spanMember(keyStart: number, keyEnd: number): boolean {
     const known = spanKeys.find(this.#bytes, keyStart, keyEnd);
     if (known === undefined) return false;
-    if ("group" in known) return this.#members(known.group === "trace" ? this.#traceMember : this.#attributeMember);
+    if ("group" in known) return this.#members(known.group === "trace" ? within.trace : within.attributes);
     if ("row" in known) return this.#field(known.row);
     if (!this.#value()) return false;
     if (this.#kind === partKind.null) return false;
@@ -254,16 +272,10 @@ export class SpanScanner {
     this.#hasFields = true;
     if (row.encoding === "spread") {
       this.#spreadRow = row;
-      return this.#members(this.#spreadMember);
+      return this.#members(within.spread);
     }
     if (!this.#value()) return false;
     return this.#kind === partKind.null || (this.#isFieldSound(row) && this.#add(row, 0, 0));
-  }
-
-  #spreadRow: LangfuseField | undefined;
-
-  #spreadMember(keyStart: number, keyEnd: number): boolean {
-    return this.#value() && this.#add(this.#spreadRow, keyStart, keyEnd);
   }
 
   #isFieldSound({ field, encoding }: LangfuseField): boolean {

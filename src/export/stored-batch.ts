@@ -33,7 +33,7 @@ export class StoredBatch {
    */
   constructor(bytes: Uint8Array, lengths: readonly number[]) {
     this.count = lengths.length;
-    this.reasons = new Array<string | undefined>(lengths.length).fill(undefined);
+    this.reasons = lengths.map(() => undefined);
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     let start = 0;
     this.#starts = [0, ...lengths.map((length) => (start += length))];

@@ -15,7 +15,8 @@ const shortCopyBytes = 32;
 const notHex = 0xff;
 /** The value of a hex digit by its byte. */
 const hexValues: Uint8Array = new Uint8Array(256).fill(notHex);
-for (const [value, digit] of [..."0123456789abcdef"].entries()) {
+for (let value = 0; value < 16; value++) {
+  const digit = value.toString(16);
   hexValues[digit.charCodeAt(0)] = value;
   hexValues[digit.toUpperCase().charCodeAt(0)] = value;
 }
