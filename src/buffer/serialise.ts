@@ -15,6 +15,9 @@ export interface Serialised {
 /** What `inspect` says of a value that only the long way can take. */
 const notPlain = -1;
 
+/** What a key, its quotes, colon and comma take, more or less: looking at each key's length is dearer than it is worth. */
+const memberSize = 8;
+
 /** A string escape that `JSON.stringify` writes for a lone surrogate, and otherwise only for a literal backslash. */
 const surrogateEscape = "\\ud";
 
@@ -26,7 +29,7 @@ export function serialise(payload: SpanPayload, maxBytes: number): Serialised {
     const size = inspect(payload, 0, maxBytes);
     if (size !== notPlain && size <= maxBytes) {
       const text = JSON.stringify(payload);
-      if (isShortEnough(text, maxBytes) && !text.includes(surrogateEscape)) return { text, truncated: false };
+      if (isShortEnough(text, maxBytes) && !holdsSurrogate(text)) return { text, truncated: false };
     }
   } catch {
     // A getter, a proxy or a toJSON threw: the long way finds out which.
@@ -34,49 +37,63 @@ export function serialise(payload: SpanPayload, maxBytes: number): Serialised {
   return safeText(payload, maxBytes);
 }
 
+/** The search for one character is several times as quick, and says no for most texts. */
+function holdsSurrogate(text: string): boolean {
+  return text.includes("\\") && text.includes(surrogateEscape);
+}
+
 function isShortEnough(text: string, maxBytes: number): boolean {
   return text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes;
 }
 
 /**
- * A lower bound of the size in characters of a value made of plain parts alone, or `notPlain`. Stops counting soon
- * after `limit`, so that its own time is bounded too.
+ * About the size in characters of an object made of plain parts alone, or `notPlain`: too large only makes the long
+ * way look again, too small does `isShortEnough`. Stops counting soon after `limit`, so that its own time is bounded
+ * too. One function, and no call for what is no object: this walk is a tenth of what the caller pays.
  */
-function inspect(value: unknown, depth: number, limit: number): number {
-  switch (typeof value) {
-    case "string":
-      return value.length;
-    case "number":
-      return value - value === 0 ? 1 : notPlain;
-    case "boolean":
-    case "undefined":
-      return 1;
-    case "object":
-      return value === null ? 1 : inspectObject(value, depth, limit);
-    default:
-      return notPlain;
-  }
-}
-
-function inspectObject(value: object, depth: number, limit: number): number {
+function inspect(object: object, depth: number, limit: number): number {
   if (depth === maxDepth) return notPlain;
-  let size = 2;
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) {
-      const part = inspect(value[index], depth + 1, limit);
-      if (part === notPlain) return notPlain;
-      size += part + 1;
-      if (size > limit) return size;
+  let size = 0;
+  if (Array.isArray(object)) {
+    const { length } = object;
+    for (let index = 0; index < length; index++) {
+      const part: unknown = object[index];
+      if (typeof part === "string") size += part.length;
+      else if (typeof part === "object" && part !== null) {
+        const inside = inspect(part, depth + 1, limit - size);
+        if (inside === notPlain) return notPlain;
+        size += inside;
+      } else if (!isPlainPrimitive(part)) return notPlain;
+      if (++size > limit) return size;
     }
     return size;
   }
-  const prototype: unknown = Object.getPrototypeOf(value);
+  const prototype: unknown = Object.getPrototypeOf(object);
   if (prototype !== Object.prototype && prototype !== null) return notPlain;
-  for (const key in value) {
-    const part = inspect((value as Record<string, unknown>)[key], depth + 1, limit);
-    if (part === notPlain) return notPlain;
-    size += part + key.length + 3;
+  for (const key in object) {
+    const part = (object as Record<string, unknown>)[key];
+    if (typeof part === "string") size += part.length;
+    else if (typeof part === "object" && part !== null) {
+      const inside = inspect(part, depth + 1, limit - size);
+      if (inside === notPlain) return notPlain;
+      size += inside;
+    } else if (!isPlainPrimitive(part)) return notPlain;
+    // At least quotes, colon and comma.
+    size += memberSize;
     if (size > limit) return size;
   }
   return size;
+}
+
+/** Of what is neither text nor object. A difference tells NaN and the infinities with one operation. */
+function isPlainPrimitive(value: unknown): boolean {
+  switch (typeof value) {
+    case "number":
+      return value - value === 0;
+    case "boolean":
+    case "undefined":
+      return true;
+    default:
+      return value === null;
+  }
 }
