@@ -1,3 +1,4 @@
+import type { ConstantFields } from "./constant-fields.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 import { Overflow } from "./overflow.ts";
 import { RingProducer } from "./ring.ts";
@@ -44,13 +45,13 @@ export class Intake {
     this.#maxSpanBytes = options.maxSpanBytes;
   }
 
-  /** Takes one span; `false`: it was dropped, and counted under its reason. */
-  offer(payload: SpanPayload): boolean {
+  /** Takes one span with its constants; `false`: it was dropped, and counted under its reason. */
+  offer(payload: SpanPayload, constants?: ConstantFields): boolean {
     this.#accepted++;
     if (this.#closed) return this.#refuse();
-    if (this.#accepted % measuredEvery !== 1) return this.#keep(payload);
+    if (this.#accepted % measuredEvery !== 1) return this.#keep(payload, constants);
     const startMs = performance.now();
-    const kept = this.#keep(payload);
+    const kept = this.#keep(payload, constants);
     this.latencyNanos.record((performance.now() - startMs) * 1e6);
     return kept;
   }
@@ -117,16 +118,17 @@ export class Intake {
     return false;
   }
 
-  #keep(payload: SpanPayload): boolean {
-    const { text, truncated } = serialise(payload, this.#maxSpanBytes);
+  #keep(payload: SpanPayload, constants: ConstantFields | undefined): boolean {
+    const ending = constants?.bytes;
+    const { text, truncated } = serialise(payload, this.#maxSpanBytes - (ending === undefined ? 0 : ending.length));
     if (truncated) this.#truncated++;
     if (this.#overflow.count === 0) {
-      if (this.ring.pushText(text)) return true;
+      if (this.ring.pushText(text, ending)) return true;
     } else {
       this.#overflow.moveTo(this.ring, moveBytesPerCall);
-      if (this.#overflow.count === 0 && this.ring.pushText(text)) return true;
+      if (this.#overflow.count === 0 && this.ring.pushText(text, ending)) return true;
     }
-    if (!this.#overflow.push(text)) {
+    if (!this.#overflow.push(constants === undefined ? text : text.slice(0, -1) + constants.text)) {
       this.#droppedMemoryFull++;
       return false;
     }

@@ -98,14 +98,23 @@ export class RingProducer extends RingEnd {
     return this.#sequence;
   }
 
-  /** Writes one payload; `false` when there is no room now. The caller's text must be well-formed UTF-16. */
-  pushText(text: string): boolean {
+  /**
+   * Writes one payload; `false` when there is no room now. The caller's text must be well-formed UTF-16.
+   *
+   * @param ending takes the place of the text's last character, which must be ASCII.
+   */
+  pushText(text: string, ending?: Uint8Array): boolean {
+    const endingBytes = ending === undefined ? 0 : ending.length;
     // A UTF-16 unit becomes at most three bytes. Only when that much is not free is the exact length worth counting.
-    let position = this.#reserve(text.length * 3);
-    if (position < 0) position = this.#reserve(Buffer.byteLength(text));
+    let position = this.#reserve(text.length * 3 + endingBytes);
+    if (position < 0) position = this.#reserve(Buffer.byteLength(text) + endingBytes);
     if (position < 0) return false;
     const start = position + frameHeaderBytes;
-    const bytes = this.data.bytes.write(text, start, this.capacityBytes - start, "utf8");
+    let bytes = this.data.bytes.write(text, start, this.capacityBytes - start, "utf8");
+    if (ending !== undefined) {
+      this.data.bytes.set(ending, start + bytes - 1);
+      bytes += endingBytes - 1;
+    }
     this.#publish(position, bytes);
     return true;
   }

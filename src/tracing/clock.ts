@@ -7,6 +7,11 @@ export class TraceClock {
   readonly #wallMs: number = Date.now();
   readonly #monotonicMs: number = performance.now();
 
+  /** When the trace began here; nanoseconds since 1970, decimal. */
+  beginUnixNano(): string {
+    return nanoText(this.#wallMs, 0);
+  }
+
   /** Nanoseconds since 1970, decimal. */
   nowUnixNano(): string {
     const elapsedMs = performance.now() - this.#monotonicMs;
@@ -29,6 +34,15 @@ export function toUnixNano(time: TimeInput): string | undefined {
 /** The last moment that fits into OTLP's unsigned 64-bit nanoseconds, in milliseconds. */
 const maxMs = 18_446_744_073_709;
 
+/** The last millisecond that was asked for, as text: a busy bot's spans share them, and numbers are slow to print. */
+let lastMs = -1;
+let lastMsText = "";
+
 function nanoText(ms: number, nanosOfMs: number): string {
-  return ms === 0 ? String(nanosOfMs) : `${ms}${String(1_000_000 + nanosOfMs).slice(1)}`;
+  if (ms === 0) return String(nanosOfMs);
+  if (ms !== lastMs) {
+    lastMs = ms;
+    lastMsText = String(ms);
+  }
+  return nanosOfMs === 0 ? `${lastMsText}000000` : lastMsText + String(1_000_000 + nanosOfMs).slice(1);
 }

@@ -1,5 +1,6 @@
+import { type ConstantFields, ConstantFieldsTable, type Constants } from "../buffer/constant-fields.ts";
 import { describeError } from "../buffer/safe-value.ts";
-import type { PayloadAttributes, PayloadEvent, SpanPayload, TraceFields } from "../buffer/span-payload.ts";
+import type { PayloadEvent, SpanPayload, TraceFields } from "../buffer/span-payload.ts";
 import { TraceClock, type TimeInput, toUnixNano } from "./clock.ts";
 import { isSampled, newSpanId, newTraceId, normaliseSpanId, normaliseTraceId } from "./ids.ts";
 import {
@@ -14,15 +15,12 @@ import { payloadOf, type SpanRecord } from "./span-record.ts";
 
 /** Where finished spans go. */
 export interface SpanSink {
-  offer(payload: SpanPayload): boolean;
+  offer(payload: SpanPayload, constants: ConstantFields | undefined): boolean;
   sampleOut(): boolean;
 }
 
-export interface TracerOptions {
+export interface TracerOptions extends Constants {
   sink: SpanSink;
-  environment: string | undefined;
-  release: string | undefined;
-  serviceName: string | undefined;
   /** 0 … 1 */
   sampleRate: number;
 }
@@ -37,21 +35,16 @@ interface TraceState {
 const statusCodes = { unset: 0, ok: 1, error: 2 } as const;
 const noOptions: StartSpanOptions = {};
 
-/** Where a span of OpenTelemetry's may name its own environment and release. */
-const environmentAttributes = ["langfuse.environment", "deployment.environment.name", "deployment.environment"];
-const releaseAttributes = ["langfuse.release"];
-
 /** Makes spans and hands finished ones to the sink. */
 export class Tracer {
   readonly options: TracerOptions;
   /** Calls of `end()` after the first. */
   endedTwice = 0;
-  readonly #hasConstants: boolean;
+  readonly #constants: ConstantFieldsTable;
 
   constructor(options: TracerOptions) {
     this.options = options;
-    const { environment, release, serviceName } = options;
-    this.#hasConstants = environment !== undefined || release !== undefined || serviceName !== undefined;
+    this.#constants = new ConstantFieldsTable(options);
   }
 
   startSpan(name: string, options: StartSpanOptions = noOptions): BufferedSpan {
@@ -70,27 +63,21 @@ export class Tracer {
 
   /** Hands over a span that somebody else has made. Returns whether it was kept. Never throws. */
   record(span: SpanRecord): boolean {
-    const { sink, sampleRate } = this.options;
-    let payload = payloadOf(span);
-    if (sampleRate < 1 && !isSampled(payload.traceId, sampleRate)) return sink.sampleOut();
+    const { sampleRate } = this.options;
+    const payload = payloadOf(span);
+    if (sampleRate < 1 && !isSampled(payload.traceId, sampleRate)) return this.options.sink.sampleOut();
+    return this.offer(payload);
+  }
+
+  /** Hands a finished span to the sink, with what all spans of this buffer say. Never throws. */
+  offer(payload: SpanPayload): boolean {
+    let constants: ConstantFields | undefined;
     try {
-      // The caller's own object, when it needed no change, is not ours to write to.
-      if (this.#hasConstants && payload === (span as unknown)) payload = { ...payload };
-      this.addConstants(payload);
+      constants = this.#constants.for(payload);
     } catch {
       // Attributes that cannot even be looked at: the serialiser marks them.
     }
-    return sink.offer(payload);
-  }
-
-  /** What is the same for all spans of this buffer, unless the span says otherwise itself. */
-  addConstants(payload: SpanPayload): void {
-    const { environment, release, serviceName } = this.options;
-    if (environment !== undefined && !hasAnyAttribute(payload.attributes, environmentAttributes)) {
-      payload.environment = environment;
-    }
-    if (release !== undefined && !hasAnyAttribute(payload.attributes, releaseAttributes)) payload.release = release;
-    if (serviceName !== undefined && payload.resource === undefined) payload.serviceName = serviceName;
+    return this.options.sink.offer(payload, constants);
   }
 }
 
@@ -117,18 +104,24 @@ class RecordingSpan implements BufferedSpan {
       traceId: trace.id,
       spanId: newSpanId(),
       name,
-      startTimeUnixNano: momentOf(options.startTime, trace.clock),
+      startTimeUnixNano:
+        // The first span of a trace begins with its clock.
+        parentSpanId === undefined && options.startTime === undefined
+          ? trace.clock.beginUnixNano()
+          : momentOf(options.startTime, trace.clock),
       endTimeUnixNano: "",
     };
     this.#payload = payload;
     const parent = normaliseSpanId(options.parentSpanId) ?? parentSpanId;
     if (parent !== undefined) payload.parentSpanId = parent;
     if (options !== noOptions) {
-      this.#guard(() => {
+      try {
         this.#assign(options);
         if (options.attributes !== undefined) payload.attributes = { ...options.attributes };
         this.#keepIllFormed(options);
-      });
+      } catch (error) {
+        this.#unreadable(error);
+      }
     }
   }
 
@@ -163,10 +156,12 @@ class RecordingSpan implements BufferedSpan {
   }
 
   update(fields: UpdateFields): this {
-    this.#guard(() => {
+    try {
       if (fields.name !== undefined) this.#payload.name = fields.name;
       this.#assign(fields);
-    });
+    } catch (error) {
+      this.#unreadable(error);
+    }
     return this;
   }
 
@@ -200,19 +195,19 @@ class RecordingSpan implements BufferedSpan {
       return;
     }
     this.#isEnded = true;
-    const { sink } = this.#tracer.options;
     if (!this.#trace.isSampled) {
-      sink.sampleOut();
+      this.#tracer.options.sink.sampleOut();
       return;
     }
     const payload = this.#payload;
-    payload.endTimeUnixNano = this.#trace.clock.nowUnixNano();
-    this.#guard(() => {
-      if (endTime !== undefined) payload.endTimeUnixNano = momentOf(endTime, this.#trace.clock);
+    try {
       if (hasFields(this.#traceFields)) payload.trace = this.#traceFields;
-      this.#tracer.addConstants(payload);
-    });
-    sink.offer(payload);
+      payload.endTimeUnixNano = momentOf(endTime, this.#trace.clock);
+    } catch (error) {
+      payload.endTimeUnixNano = this.#trace.clock.nowUnixNano();
+      this.#unreadable(error);
+    }
+    this.#tracer.offer(payload);
   }
 
   /** The caller's objects may throw when they are read. The span says so and goes on. */
@@ -220,8 +215,12 @@ class RecordingSpan implements BufferedSpan {
     try {
       action();
     } catch (error) {
-      Object.assign(this.#attributes(), unreadable(error).attributes);
+      this.#unreadable(error);
     }
+  }
+
+  #unreadable(error: unknown): void {
+    Object.assign(this.#attributes(), unreadable(error).attributes);
   }
 
   #startChild(name: string, options: StartSpanOptions): BufferedSpan {
@@ -287,12 +286,6 @@ function unreadable(error: unknown): StartSpanOptions {
 function exceptionAttributes(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { "exception.message": error };
   return { "exception.type": error.name, "exception.message": error.message, "exception.stacktrace": error.stack };
-}
-
-function hasAnyAttribute(attributes: PayloadAttributes | undefined, names: readonly string[]): boolean {
-  if (attributes === undefined) return false;
-  if (Array.isArray(attributes)) return attributes.some(({ key }) => names.includes(key));
-  return names.some((name) => (attributes as Record<string, unknown>)[name] !== undefined);
 }
 
 function momentOf(time: TimeInput | undefined, clock: TraceClock): string {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { ConstantFields } from "../../src/buffer/constant-fields.ts";
 import type { SpanPayload } from "../../src/buffer/span-payload.ts";
 import type { SpanStatus, UpdateFields } from "../../src/index.ts";
 import { toUnixNano } from "../../src/tracing/clock.ts";
@@ -15,8 +16,8 @@ function makeTracer(options: Partial<TracerOptions> = {}): Bench {
   const spans: SpanPayload[] = [];
   let sampledOut = 0;
   const sink = {
-    offer(payload: SpanPayload): boolean {
-      spans.push(structuredClone(payload));
+    offer(payload: SpanPayload, constants: ConstantFields | undefined): boolean {
+      spans.push(structuredClone({ ...payload, ...constants?.fields }));
       return true;
     },
     sampleOut(): boolean {

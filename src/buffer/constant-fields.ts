@@ -1,0 +1,63 @@
+import type { PayloadAttributes, SpanPayload } from "./span-payload.ts";
+
+/** What all spans of a buffer say of themselves, unless a span says otherwise. */
+export interface Constants {
+  environment: string | undefined;
+  release: string | undefined;
+  serviceName: string | undefined;
+}
+
+/** Fields that are the same for many spans, prepared: they go behind a span's own text, in place of its last bracket. */
+export interface ConstantFields {
+  fields: Partial<SpanPayload>;
+  /** `,"environment":"production"}`, for example. */
+  text: string;
+  bytes: Uint8Array;
+}
+
+/** Where a span of OpenTelemetry's may name its own environment and release. */
+const environmentAttributes = ["langfuse.environment", "deployment.environment.name", "deployment.environment"];
+const releaseAttributes = ["langfuse.release"];
+
+/** Chooses the constants of each span. There are few combinations, and each is made once. */
+export class ConstantFieldsTable {
+  readonly #constants: Constants;
+  readonly #isEmpty: boolean;
+  readonly #byCombination: (ConstantFields | undefined)[] = [];
+
+  constructor(constants: Constants) {
+    this.#constants = constants;
+    const { environment, release, serviceName } = constants;
+    this.#isEmpty = environment === undefined && release === undefined && serviceName === undefined;
+  }
+
+  /** Those that this span does not override; `undefined`: none. May throw what the span's getters throw. */
+  for(payload: SpanPayload): ConstantFields | undefined {
+    if (this.#isEmpty) return undefined;
+    const { attributes } = payload;
+    const hasEnvironment = payload.environment !== undefined || hasAnyAttribute(attributes, environmentAttributes);
+    const hasRelease = payload.release !== undefined || hasAnyAttribute(attributes, releaseAttributes);
+    const hasService = payload.serviceName !== undefined || payload.resource !== undefined;
+    const combination = (hasEnvironment ? 1 : 0) + (hasRelease ? 2 : 0) + (hasService ? 4 : 0);
+    return (this.#byCombination[combination] ??= this.#make(hasEnvironment, hasRelease, hasService));
+  }
+
+  #make(hasEnvironment: boolean, hasRelease: boolean, hasService: boolean): ConstantFields | undefined {
+    const { environment, release, serviceName } = this.#constants;
+    const fields: Partial<SpanPayload> = {
+      ...(hasEnvironment || environment === undefined ? {} : { environment }),
+      ...(hasRelease || release === undefined ? {} : { release }),
+      ...(hasService || serviceName === undefined ? {} : { serviceName }),
+    };
+    if (Object.keys(fields).length === 0) return undefined;
+    const text = `,${JSON.stringify(fields).slice(1)}`;
+    return { fields, text, bytes: Buffer.from(text) };
+  }
+}
+
+function hasAnyAttribute(attributes: PayloadAttributes | undefined, names: readonly string[]): boolean {
+  if (attributes === undefined) return false;
+  if (Array.isArray(attributes)) return attributes.some(({ key }) => names.includes(key));
+  for (const name of names) if ((attributes as Record<string, unknown>)[name] !== undefined) return true;
+  return false;
+}
