@@ -8,6 +8,7 @@ import type { Langfuse } from "langfuse";
 import { LRUCache } from "lru-cache";
 import type { Destination } from "../workers/messages.ts";
 import { watchNetworkCauses } from "./network-cause.ts";
+import { installSdkFetch } from "./sdk-fetch.ts";
 
 /** More destinations than this in one process are not a bot; the least recently used is rebuilt when it comes back. */
 const mostDestinations = 16;
@@ -31,6 +32,7 @@ export async function otlpClient(destination: Destination): Promise<LangfuseClie
   const known = otlpClients.get(key);
   if (known !== undefined) return known;
   watchNetworkCauses();
+  installSdkFetch();
   const sdk = await import("@langfuse/client");
   const client = new sdk.LangfuseClient({ ...destination });
   otlpClients.set(key, client);

@@ -11,7 +11,7 @@
 import { gzipSync } from "node:zlib";
 import type { Compression, Destination } from "../workers/messages.ts";
 import { type Answer, answerFrom, connectionFailure, type Failure, type Outcome, timedOut } from "./answer.ts";
-import { directConnections } from "./direct-connections.ts";
+import { BrokenAnswerError, post } from "./connections.ts";
 import { ingestionVersionHeader } from "./otlp-route.ts";
 import { withinTimeLimit } from "./time-limit.ts";
 
@@ -24,8 +24,6 @@ export interface DirectBody {
 const tracesPath = "/api/public/otel/v1/traces";
 /** Below this a body fits into one packet anyway. */
 const smallestCompressedBytes = 1_024;
-/** Of an answer; what is beyond is not read, and its connection is closed. */
-const longestAnswerBytes = 1_000_000;
 
 /** Never rejects. `limitMs` is for the whole exchange, from connecting to the last byte of the answer. */
 export function sendDirect(
@@ -43,19 +41,12 @@ async function exchange(
   compression: Compression,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  let failed = connectionFailure;
   try {
-    const { origin, pathname } = new URL(`${baseUrl}${tracesPath}`);
     const whole = bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes);
     const isCompressed = compression === "gzip" && whole.length >= smallestCompressedBytes;
-    const connections = await directConnections();
-    const { statusCode, headers, body } = await connections.request({
-      origin,
-      path: pathname,
-      method: "POST",
-      // At once, in this thread: it stands back behind the host's threads, zlib's own threads would not.
-      body: isCompressed ? gzipSync(whole, { level: 1 }) : whole,
-      headers: {
+    const { statusCode, headers, text } = await post(
+      `${baseUrl}${tracesPath}`,
+      {
         authorization: `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`,
         "content-type": contentType,
         ...(isCompressed ? { "content-encoding": "gzip" } : {}),
@@ -65,12 +56,13 @@ async function exchange(
         "accept-encoding": "identity",
         "user-agent": "langfuse-span-buffer",
       },
+      // At once, in this thread: it stands back behind the host's threads, zlib's own threads would not.
+      isCompressed ? gzipSync(whole, { level: 1 }) : whole,
       signal,
-    });
-    failed = cutOff;
-    return answer(statusCode, headers, await textOf(body));
+    );
+    return answer(statusCode, headers, text);
   } catch (error) {
-    return failed(error);
+    return error instanceof BrokenAnswerError ? cutOff(error.cause) : connectionFailure(error);
   }
 }
 
@@ -84,15 +76,4 @@ function answer(status: number, headers: Record<string, string | string[] | unde
     return Array.isArray(value) ? value.join(", ") : (value ?? null);
   };
   return answerFrom({ status, headers: { get } }, text);
-}
-
-async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > longestAnswerBytes) break;
-  }
-  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, longestAnswerBytes));
 }

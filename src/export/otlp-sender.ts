@@ -6,13 +6,14 @@
  * - its time limit ends at the headers: ours covers the body;
  * - it gives back a body that is not JSON as `{ok: false, error: {reason: "non-json", rawBody}}`, success or not;
  * - an error without `statusCode` is anything from DNS to a body that could not be parsed: told apart by the message;
- * - it follows redirects, turning POST into GET: `redirected` goes into the answer.
+ * - it would follow redirects, turning POST into GET: sdk-fetch.ts does not.
  */
 import type { LangfuseClient } from "@langfuse/client";
 import { type Answer, answerHead, bodyFields, failureOf, type Outcome, timedOut } from "./answer.ts";
 import { lastNetworkCause } from "./network-cause.ts";
 import type { OtlpRequest } from "./otlp.ts";
 import { ingestionVersionHeader } from "./otlp-route.ts";
+import { ownConnection } from "./sdk-fetch.ts";
 import { withinTimeLimit } from "./time-limit.ts";
 
 type ExportRequest = Parameters<LangfuseClient["api"]["opentelemetry"]["exportTraces"]>[0];
@@ -40,7 +41,7 @@ export function sendOtlp(
           // Only so that the SDK's timer, which outlives a refused connection, is not its default of 60 s.
           timeoutInSeconds: limitMs / 1_000 + 1,
           abortSignal,
-          headers: ingestionVersionHeader,
+          headers: { ...ingestionVersionHeader, ...ownConnection },
         })
         .withRawResponse();
       return answerOf(rawResponse, data);
