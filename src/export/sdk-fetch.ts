@@ -41,7 +41,6 @@ async function ownFetch(url: string, { headers, body, signal }: RequestInit): Pr
     });
   } catch (error) {
     // In the words of the platform's `fetch`, by which otlp-sender.ts tells failures apart.
-    if (error instanceof BrokenAnswerError) throw new TypeError("terminated", { cause: error.cause });
-    throw new TypeError("fetch failed", { cause: error });
+    throw new TypeError(error instanceof BrokenAnswerError ? "terminated" : "fetch failed", { cause: error });
   }
 }
