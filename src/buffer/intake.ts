@@ -1,6 +1,7 @@
 import type { ConstantFields } from "./constant-fields.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 import { Overflow } from "./overflow.ts";
+import { Pulse } from "./pulse.ts";
 import { RingProducer } from "./ring.ts";
 import { serialise } from "./serialise.ts";
 import type { SpanPayload } from "./span-payload.ts";
@@ -30,6 +31,7 @@ export class Intake {
   readonly latencyNanos: LatencyHistogram = new LatencyHistogram();
   readonly ring: RingProducer;
   readonly #overflow: Overflow;
+  readonly #pulse: Pulse;
   readonly #maxSpanBytes: number;
   #mover: NodeJS.Timeout | undefined;
   #closed = false;
@@ -42,6 +44,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.ring = new RingProducer(options.ring);
     this.#overflow = new Overflow(options.maxMemoryBytes);
+    this.#pulse = new Pulse(this.ring);
     this.#maxSpanBytes = options.maxSpanBytes;
   }
 
@@ -49,6 +52,7 @@ export class Intake {
   offer(payload: SpanPayload, constants?: ConstantFields): boolean {
     this.#accepted++;
     if (this.#closed) return this.#refuse();
+    if (!this.#pulse.isBeating) this.#pulse.begin();
     if (this.#accepted % measuredEvery !== 1) return this.#keep(payload, constants);
     const startMs = performance.now();
     const kept = this.#keep(payload, constants);
@@ -66,6 +70,7 @@ export class Intake {
   /** From now on spans are dropped, and counted. */
   close(): void {
     this.#closed = true;
+    this.#pulse.end();
   }
 
   get accepted(): number {

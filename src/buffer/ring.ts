@@ -16,6 +16,9 @@
  * producer stores `write`, then loads `sleeping`. All four are sequentially consistent, so at least one of the two
  * sees the other; the costly notify is paid only when the pump really sleeps.
  *
+ * The pulse. `callerDueMs` is when the caller's event loop should next show that it is alive (pulse.ts), 0 while it
+ * rests. A pump that finds the moment gone leaves it the core.
+ *
  * The end. A process that is about to exit sets `settling` to `wanted` and blocks until the pump has committed all and
  * set it to `done`. When no pump has claimed the ring (`owner`), the caller claims it instead and writes a spill file.
  */
@@ -28,11 +31,12 @@ import {
   isFrameWhole,
   sealFrame,
 } from "./frame.ts";
+import { monotonicMs } from "./monotonic-ms.ts";
 
 const controlWords = 64;
 const controlBytes = controlWords * 4;
 
-const word = { write: 0, read: 1, sleeping: 2, wake: 3, owner: 4, settling: 5 } as const;
+const word = { write: 0, read: 1, sleeping: 2, wake: 3, owner: 4, settling: 5, callerDueMs: 6 } as const;
 
 /**
  * Values of `owner`: who may take frames. The pump has `committing` while frames are between ring and journal; the
@@ -177,6 +181,16 @@ export class RingProducer extends RingEnd {
     Atomics.compareExchange(this.control, word.owner, owner.committing, owner.nobody);
   }
 
+  /** The caller's event loop is well now, and means to say so again after so many milliseconds. */
+  beat(dueInMs: number): void {
+    Atomics.store(this.control, word.callerDueMs, (monotonicMs() + dueInMs) | 0 || 1);
+  }
+
+  /** The caller's event loop has nothing to do with spans for now. */
+  rest(): void {
+    Atomics.store(this.control, word.callerDueMs, 0);
+  }
+
   /** Payloads that are written and not yet taken, in order: the raw material of a spill file. */
   unread(): Buffer[] {
     const reader = new FrameReader(this.data, this.mask, Atomics.load(this.control, word.read));
@@ -256,6 +270,12 @@ export class RingConsumer extends RingEnd {
   endCommit(): void {
     Atomics.compareExchange(this.control, word.owner, owner.committing, owner.pump);
     Atomics.notify(this.control, word.owner);
+  }
+
+  /** How late the caller's event loop is, in milliseconds; 0 while it rests. */
+  callerLateMs(): number {
+    const dueMs = Atomics.load(this.control, word.callerDueMs);
+    return dueMs === 0 ? 0 : Math.max(0, (monotonicMs() - dueMs) | 0);
   }
 
   /** Does the caller wait for the end? */
