@@ -42,7 +42,7 @@ const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
 /** Texts longer than this are passed over by native search, which costs too much to begin with for short ones. */
-const nearBytes = 2000;
+const nearBytes = 64;
 
 /** More attributes in one span are unusual. */
 const maxEntries = 512;

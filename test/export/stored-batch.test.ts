@@ -49,6 +49,7 @@ function meaning(request: { resourceSpans?: readonly unknown[] }): unknown {
         parentSpanId: (one as { parentSpanId?: string }).parentSpanId ?? "",
         traceState: (one as { traceState?: string }).traceState ?? "",
         attributes: plainAttributes(one.attributes as []),
+        keys: (one.attributes ?? []).map((attribute) => attribute.key).sort(),
         events: (one.events ?? []).map((event) => ({ ...event, attributes: plainAttributes(event.attributes as []) })),
         links: (one.links ?? []).map((link) => ({
           traceState: "",
@@ -63,6 +64,53 @@ function meaning(request: { resourceSpans?: readonly unknown[] }): unknown {
   );
 }
 
+/** Which fields of a message are messages themselves. */
+interface Shape {
+  [field: number]: Shape;
+}
+const anyValue: Shape = {};
+const keyValue: Shape = { 2: anyValue };
+anyValue[5] = { 1: anyValue };
+anyValue[6] = { 1: keyValue };
+const requestShape: Shape = {
+  1: {
+    1: { 1: keyValue },
+    2: { 1: { 3: keyValue }, 2: { 9: keyValue, 11: { 3: keyValue }, 13: { 4: keyValue }, 15: {} } },
+  },
+};
+
+/** Decoders forgive a length that is wrong by a little; the next one may not. @throws when a part does not fit. */
+function expectExact(bytes: Buffer, shape: Shape): void {
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 1; ; shift *= 128) {
+      const byte = bytes[at++] ?? 255;
+      value += (byte & 127) * shift;
+      if (byte < 128) return value;
+      if (shift > 2 ** 56) throw new RangeError("a number that does not end");
+    }
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    if ((tag & 7) === 0) varint();
+    else if ((tag & 7) === 1) at += 8;
+    else if ((tag & 7) === 2) {
+      const length = varint();
+      const inside = shape[tag >>> 3];
+      if (inside !== undefined) expectExact(bytes.subarray(at, at + length), inside);
+      at += length;
+    } else throw new RangeError(`wire type ${tag & 7}`);
+  }
+  if (at !== bytes.length) throw new RangeError(`${at - bytes.length} bytes too long`);
+}
+
+function decodedExactly(batch: StoredBatch): { resourceSpans?: readonly unknown[] } {
+  const bytes = batch.protobufRequest();
+  expectExact(bytes, requestShape);
+  return decodeOtlpRequest(bytes);
+}
+
 function byName(request: { resourceSpans?: readonly unknown[] }): unknown {
   return (meaning(request) as { name: string }[]).toSorted((a, b) => a.name.localeCompare(b.name));
 }
@@ -71,10 +119,18 @@ function bothWays(payload: SpanPayload): void {
   const parsed = JSON.parse(JSON.stringify(payload)) as SpanPayload;
   const expected = meaning(otlpRequest([envelopedSpan(parsed)]));
   expect(meaning(storedBatch([payload]).otlpRequest())).toEqual(expected);
-  expect(meaning(decodeOtlpRequest(storedBatch([payload]).protobufRequest()))).toEqual(expected);
+  expect(meaning(decodedExactly(storedBatch([payload])))).toEqual(expected);
 }
 
-const text = fc.string({ unit: "grapheme", maxLength: 60 });
+const text = fc.oneof(
+  fc.string({ unit: "grapheme", maxLength: 60 }),
+  // Long enough for the native search, with what it must stop at.
+  fc.string({
+    unit: fc.constantFrom("a", "bc", "\\", '"', "\n", "ü", "{", "x".repeat(40)),
+    minLength: 20,
+    maxLength: 60,
+  }),
+);
 const key = fc.oneof(
   fc.string({ maxLength: 20 }),
   fc.constantFrom("langfuse.observation.input", "langfuse.trace.tags", "user.id", "gen_ai.usage.input_tokens", "ü.😀"),
@@ -146,6 +202,13 @@ const observation = fc.record(
   { requiredKeys: ["traceId", "spanId", "name", "startTimeUnixNano", "endTimeUnixNano"] },
 );
 
+function allBothWays(payloads: readonly SpanPayload[]): void {
+  const parsed = payloads.map((payload) => JSON.parse(JSON.stringify(payload)) as SpanPayload);
+  const expected = byName(otlpRequest(parsed.map(envelopedSpan)));
+  expect(byName(storedBatch(payloads).otlpRequest())).toEqual(expected);
+  expect(byName(decodedExactly(storedBatch(payloads)))).toEqual(expected);
+}
+
 describe("the short way says what the longer one says", () => {
   test("of records", () => {
     fc.assert(
@@ -159,6 +222,22 @@ describe("the short way says what the longer one says", () => {
       fc.property(observation, (payload) => bothWays(payload as unknown as SpanPayload)),
       { numRuns: 500 },
     );
+  });
+
+  test("of many at once", () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(record, observation), { minLength: 2, maxLength: 6 }), (payloads) =>
+        allBothWays(
+          payloads.map((payload, index) => ({ ...payload, name: `span ${index}` })) as unknown as SpanPayload[],
+        ),
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test.each([0, 126, 127, 128, 16_382, 16_384, 16_390, 2_097_150, 2_097_153])("of a text of %i bytes", (length) => {
+    bothWays(span(1, { attributes: { ["k".repeat(Math.min(length, 200) + 1)]: "x".repeat(length) } }));
+    bothWays(span(1, { input: `${"x".repeat(length)}"`, output: ["y".repeat(length)] }));
   });
 
   test("of everything at once", () => {
@@ -194,7 +273,7 @@ test.each<[string, Partial<SpanPayload>]>([
 test("spans with other resources and scopes between them", () => {
   const scope = { name: "s" };
   const payloads = [span(1), span(2, { scope }), span(3), span(4, { serviceName: "other", scope }), span(5, { scope })];
-  const decoded = byName(decodeOtlpRequest(storedBatch(payloads).protobufRequest()));
+  const decoded = byName(decodedExactly(storedBatch(payloads)));
   expect(decoded).toEqual(byName(otlpRequest(payloads.map(envelopedSpan))));
 });
 
@@ -219,6 +298,12 @@ test("one bad payload costs nobody else anything, by either form", () => {
       false,
     ]);
   }
+});
+
+test("what stands behind the span's text makes it invalid", () => {
+  const batch = storedBatch([`${JSON.stringify(span(1))}x`, span(2)]);
+  batch.protobufRequest();
+  expect(batch.reasons).toEqual(["invalid span: its stored form is not JSON", undefined]);
 });
 
 test("the same payloads give the same bytes, also after others", () => {
