@@ -1,100 +1,269 @@
-/** What the hot path is held against. A miss is said, and is no failure: a benchmark is not a test. */
-import type { BenchResults, SubjectSummary } from "./results.ts";
+/** What the package is held against. A miss is said, and is no failure: a benchmark is not a test. */
+import { type BenchResults, figureOf, pairedOf, rowOf, type Spread } from "./results.ts";
+import { backlogTitle } from "./runners/drain.ts";
+import type { ResultRow } from "./trial.ts";
+
+type Find = (trial: string, subject: string, variant?: string) => ResultRow | undefined;
 
 interface Bound {
   what: string;
-  /** The figure of this run; undefined when a subject that it needs did not run. */
-  figure: (find: Find) => number | undefined;
-  /** The same of each turn, where one turn may well break what the median keeps. */
-  turns?: (find: Find) => number[];
-  limit: number;
-  side: "at most" | "at least" | "below";
+  /** Undefined when something that it needs did not run. */
+  figure: (find: Find) => Spread | undefined;
+  /** Absent: shown for comparison only. */
+  limit?: number;
+  side?: "at most" | "at least";
   unit: string;
-  /** What would be better still. */
-  aim?: number;
 }
 
-type Find = (name: string) => SubjectSummary | undefined;
+const divided = (value: number, other: number): number => value / other;
+const less = (value: number, other: number): number => value - other;
 
-const cpuRatio =
-  (of: string, to: string) =>
-  (find: Find): number | undefined => {
-    const [dividend, divisor] = [find(of), find(to)];
-    if (dividend === undefined || divisor === undefined) return undefined;
-    return dividend.flatOut.cpuMicrosPerSpan / divisor.flatOut.cpuMicrosPerSpan;
-  };
+const hotCpu =
+  (subject: string, other: string) =>
+  (find: Find): Spread | undefined =>
+    pairedOf(find("hot-path", subject), find("hot-path", other), divided, "flatOut.cpuMicrosPerSpan");
+
+const plain =
+  (trial: string, subject: string, figure: string, variant?: string) =>
+  (find: Find): Spread | undefined =>
+    figureOf(find(trial, subject, variant), figure);
+
+const overNone =
+  (trial: string, subject: string, figure: string, combine: typeof divided) =>
+  (find: Find): Spread | undefined =>
+    pairedOf(find(trial, subject), find(trial, "none"), combine, figure);
+
+const largest = backlogTitle(3_000_000);
+
+/** A figure of the largest backlog over that of a small one, in the same turn and for the same spans of it. */
+const overBacklog =
+  (subject: string, figure: string, small: number) =>
+  (find: Find): Spread | undefined =>
+    pairedOf(find("drain", subject, largest), find("drain", subject, backlogTitle(small)), divided, figure);
+
+const sentBy: readonly [subject: string, words: string][] = [
+  ["enqueue-journal", "SDK sender"],
+  ["enqueue-direct", "direct sender"],
+];
 
 const bounds: readonly Bound[] = [
   {
-    what: "CPU of enqueue (journal) to the floor's",
-    figure: (find) => find("enqueue-journal")?.cpuToFloor,
+    what: "caller's CPU, enqueue (journal) to the floor's",
+    figure: hotCpu("enqueue-journal", "floor"),
+    limit: 1.3,
+    side: "at most",
+    unit: " ×",
+  },
+  {
+    what: "caller's CPU, startSpan…end to the floor's",
+    figure: hotCpu("start-span", "floor"),
+    limit: 1.6,
+    side: "at most",
+    unit: " ×",
+  },
+  {
+    what: "p99.9 flat out, enqueue (journal) to the floor's",
+    figure: (find) =>
+      pairedOf(find("hot-path", "enqueue-journal"), find("hot-path", "floor"), divided, "flatOut.p999Micros"),
     limit: 2,
     side: "at most",
     unit: " ×",
-    aim: 1.3,
   },
   {
-    what: "CPU of @langfuse/otel 5 to that of enqueue (journal)",
-    figure: cpuRatio("langfuse-otel", "enqueue-journal"),
-    limit: 5,
+    what: "caller's CPU, @langfuse/otel 5 to enqueue (journal)",
+    figure: hotCpu("langfuse-otel", "enqueue-journal"),
+    limit: 8,
     side: "at least",
     unit: " ×",
   },
   {
-    what: "CPU of langfuse 3 (trace and end) to that of enqueue (journal)",
-    figure: cpuRatio("langfuse-3-traced", "enqueue-journal"),
-    limit: 60,
+    what: "caller's CPU, langfuse 3 (its cheapest use) to enqueue (journal)",
+    figure: hotCpu("langfuse-3", "enqueue-journal"),
+    limit: 100,
     side: "at least",
     unit: " ×",
   },
   {
-    what: "CPU of langfuse 3 (its cheapest use) to that of enqueue (journal)",
-    figure: cpuRatio("langfuse-3", "enqueue-journal"),
-    limit: 60,
+    what: "caller's CPU, langfuse 3 (trace and end) to enqueue (journal)",
+    figure: hotCpu("langfuse-3-traced", "enqueue-journal"),
+    limit: 100,
     side: "at least",
     unit: " ×",
   },
   {
-    what: "p99.9 of enqueue (journal), flat out",
-    figure: (find) => find("enqueue-journal")?.flatOut.p999Micros,
-    turns: (find) => find("enqueue-journal")?.turns.map(({ flatOut }) => flatOut.p999Micros) ?? [],
-    limit: 1000,
-    side: "below",
+    what: "caller's CPU, OTel batch JSON to enqueue (journal)",
+    figure: hotCpu("otel-json", "enqueue-journal"),
+    limit: 4,
+    side: "at least",
+    unit: " ×",
+  },
+  // Like with like, though no bound is set for it: both make the span as well as deliver it.
+  {
+    what: "caller's CPU, @langfuse/otel 5 to startSpan…end",
+    figure: hotCpu("langfuse-otel", "start-span"),
+    unit: " ×",
+  },
+  {
+    what: "caller's CPU, langfuse 3 (trace and end) to startSpan…end",
+    figure: hotCpu("langfuse-3-traced", "start-span"),
+    unit: " ×",
+  },
+  {
+    what: "busy bot, event-loop delay p99 to that without tracing",
+    figure: overNone("loop", "enqueue-journal", "loopDelay.p99Ms", divided),
+    limit: 1.5,
+    side: "at most",
+    unit: " ×",
+  },
+  {
+    what: "busy bot, lateness p99 of its own timer to that without tracing",
+    figure: overNone("loop", "enqueue-journal", "late.p99Ms", divided),
+    limit: 1.5,
+    side: "at most",
+    unit: " ×",
+  },
+  {
+    what: "busy bot, event-loop delay p99 with startSpan…end to that without tracing",
+    figure: overNone("loop", "start-span", "loopDelay.p99Ms", divided),
+    unit: " ×",
+  },
+  {
+    what: "whole process's CPU a span, SDK sender",
+    figure: plain("delivery", "enqueue-journal", "processCpuMicrosPerSpan"),
+    limit: 25,
+    side: "at most",
     unit: " µs",
   },
-];
-
-/** Like with like, though no bound is set for it: both make the span as well as deliver it. */
-const comparisons = [
   {
-    what: "CPU of @langfuse/otel 5 to that of startSpan…end (journal)",
-    figure: cpuRatio("langfuse-otel", "start-span"),
+    what: "whole process's CPU a span, direct sender",
+    figure: plain("delivery", "enqueue-direct", "processCpuMicrosPerSpan"),
+    limit: 15,
+    side: "at most",
+    unit: " µs",
   },
-  { what: "CPU of langfuse 3 to that of startSpan…end (journal)", figure: cpuRatio("langfuse-3", "start-span") },
+  ...sentBy.map(
+    ([subject, words]): Bound => ({
+      what: `whole way to a sink, ${words}`,
+      figure: plain("delivery", subject, "arrivedPerSecond"),
+      limit: 40_000,
+      side: "at least",
+      unit: " spans/s",
+    }),
+  ),
+  ...sentBy.map(
+    ([subject, words]): Bound => ({
+      what: `whole way to a sink that answers after 50 ms, ${words}`,
+      figure: plain("late-sink", subject, "arrivedPerSecond"),
+      limit: 20_000,
+      side: "at least",
+      unit: " spans/s",
+    }),
+  ),
+  ...sentBy.flatMap(([subject, words]): Bound[] => [
+    {
+      what: `drain rate with 3,000,000 waiting to that with 10,000, the first 10,000 spans, ${words}`,
+      figure: overBacklog(subject, "earlyPerSecond", 10_000),
+      limit: 0.9,
+      side: "at least",
+      unit: " ×",
+    },
+    {
+      what: `drain rate with 3,000,000 waiting to that with 100,000, the 50,000 after them, ${words}`,
+      figure: overBacklog(subject, "steadyPerSecond", 100_000),
+      limit: 0.9,
+      side: "at least",
+      unit: " ×",
+    },
+    {
+      what: `peak RSS with 3,000,000 waiting to that with 10,000, the first 10,000 spans, ${words}`,
+      figure: overBacklog(subject, "earlyPeakMb", 10_000),
+      limit: 1.1,
+      side: "at most",
+      unit: " ×",
+    },
+    {
+      what: `peak RSS with 3,000,000 waiting to that with 100,000, 60,000 spans, ${words}`,
+      figure: overBacklog(subject, "peakMb", 100_000),
+      limit: 1.1,
+      side: "at most",
+      unit: " ×",
+    },
+    {
+      what: `start with 3,000,000 waiting until the first is at the sink, ${words}`,
+      figure: plain("drain", subject, "firstArrivalMs", largest),
+      limit: 1_000,
+      side: "at most",
+      unit: " ms",
+    },
+  ]),
+  {
+    what: "memory added, idle",
+    figure: overNone("memory", "enqueue-journal", "idleMb", less),
+    limit: 80,
+    side: "at most",
+    unit: " MB",
+  },
+  {
+    what: "memory added, 10,000 spans a second",
+    figure: overNone("memory", "enqueue-journal", "peakMb", less),
+    limit: 150,
+    side: "at most",
+    unit: " MB",
+  },
+  {
+    what: "memory added, outage of 1,000,000 spans",
+    figure: overNone("memory-outage", "enqueue-journal", "peakMb", less),
+    limit: 150,
+    side: "at most",
+    unit: " MB",
+  },
+  {
+    what: "constructor on the caller's thread",
+    figure: plain("start", "enqueue-journal", "constructMs"),
+    limit: 3,
+    side: "at most",
+    unit: " ms",
+  },
+  {
+    what: "first span of a cold start, from flush() until it is delivered",
+    figure: plain("start", "enqueue-journal", "flushMs"),
+    limit: 1_000,
+    side: "at most",
+    unit: " ms",
+  },
 ];
 
-/** One line for each bound whose subjects ran, then the comparisons without a bound. */
-export function boundLines({ subjects }: Pick<BenchResults, "subjects">): string[] {
-  const find: Find = (name) => subjects.find((subject) => subject.name === name);
-  const lines = bounds.flatMap((bound) => {
-    const figure = bound.figure(find);
-    return figure === undefined || Number.isNaN(figure) ? [] : [boundLine(bound, figure, bound.turns?.(find) ?? [])];
+/** One line for each bound whose subjects ran, in the order of the table. */
+export function boundLines({ trials }: Pick<BenchResults, "trials">): string[] {
+  const find: Find = (trial, subject, variant) =>
+    rowOf(
+      trials.find(({ name }) => name === trial),
+      subject,
+      variant,
+    );
+  return bounds.flatMap((bound) => {
+    const spread = bound.figure(find);
+    return spread === undefined ? [] : [boundLine(bound, spread)];
   });
-  const remarks = comparisons.flatMap(({ what, figure }) => {
-    const value = figure(find);
-    return value === undefined ? [] : [`no bound: ${what}: ${value.toFixed(1)} ×`];
-  });
-  return [...lines, ...remarks];
 }
 
-function boundLine({ what, limit, side, unit, aim }: Bound, figure: number, turns: readonly number[]): string {
-  const holds = (value: number): boolean =>
-    side === "at most" ? value <= limit : side === "at least" ? value >= limit : value < limit;
-  const broken = turns.filter((value) => !holds(value)).length;
+function boundLine({ what, limit, side, unit }: Bound, { median, turns }: Spread): string {
+  const figure = `${shown(median)}${unit}`;
+  if (limit === undefined) return `no bound: ${what}: ${figure}`;
+  const holds = (value: number): boolean => (side === "at most" ? value <= limit : value >= limit);
+  const broken = turns.filter((value) => !holds(value));
+  const worst = side === "at most" ? Math.max(...turns) : Math.min(...turns);
   const inTurns =
-    turns.length === 0
-      ? ""
-      : `; broken in ${broken} of ${turns.length} turns, worst ${Math.max(...turns).toFixed(2)}${unit}`;
-  const aimed = aim === undefined ? "" : `, aim ${aim}${unit} ${figure <= aim ? "reached" : "not reached"}`;
-  return `${holds(figure) ? "met" : "MISSED"}: ${what}: ${figure.toFixed(2)}${unit} (${side} ${limit}${unit}${aimed}${inTurns})`;
+    turns.length === 1
+      ? "one turn"
+      : broken.length === 0
+        ? `in all ${turns.length} turns`
+        : `broken in ${broken.length} of ${turns.length} turns, worst ${shown(worst)}${unit}`;
+  const verdict = holds(median) ? "met" : "MISSED";
+  return `${verdict}: ${what}: ${figure} (${side} ${limit.toLocaleString("en")}${unit}; ${inTurns})`;
+}
+
+function shown(value: number): string {
+  if (value >= 100) return Math.round(value).toLocaleString("en");
+  return value.toFixed(value < 1 ? 3 : 2);
 }

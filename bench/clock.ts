@@ -1,4 +1,4 @@
-/** How time is taken: of a call, and of a thread. */
+/** How time is taken: of a call, of a thread, of a process, and between processes. */
 import process from "node:process";
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
@@ -20,4 +20,9 @@ export function threadCpuMicros(): number {
 export function processCpuMicros(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
+}
+
+/** Milliseconds since 1970 with a fraction: the same clock for all processes of this machine. */
+export function epochMs(): number {
+  return performance.timeOrigin + performance.now();
 }

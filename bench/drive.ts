@@ -7,11 +7,8 @@ import { quantile } from "./statistics.ts";
 /** Calls between two turns of the event loop: timers, sockets and messages of the subject get their time. */
 const callsPerLoopTurn = 100;
 
-/** Spans in a millisecond when paced: 1,000 a second. */
-const pacedSpansPerMs = 1;
-
 /** Longest wait for work that a subject has put off. */
-const settleLimitMs = 20_000;
+const settleLimitMs = 60_000;
 
 /** What calls with nothing in them cost: the two readings of the clock, the loop and its turns. */
 export interface Calibration {
@@ -34,41 +31,54 @@ export interface Measures {
   processCpuMicrosPerSpan: number;
   /** Between two firings of a timer of 1 ms, 99th percentile, while the calls were made. */
   eventLoopDelayP99Ms: number;
-  spansPerSecond: number;
+  /** Of the calls alone. */
+  callsPerSecond: number;
+  /** From the first call until all work put off is done. */
+  settledPerSecond: number;
   settleMs: number;
-  /** Was the work put off still not done after the limit? */
-  isUnsettled: boolean;
+  /** 1: the work put off was still not done after the limit. */
+  unsettled: number;
+}
+
+export interface Driven {
+  measures: Measures;
+  /** Of all calls, sorted, less that of an empty one. */
+  callMicros: Float64Array;
 }
 
 export interface Drive<Input> {
   call: (input: Input) => void;
   settle: () => Promise<void>;
+  /** Taken in turns when there are fewer than calls. */
   inputs: readonly Input[];
+  calls: number;
   calibration: Calibration;
 }
 
-/** All inputs, one after another. */
-export async function driveFlatOut<Input>(drive: Drive<Input>): Promise<Measures> {
-  return await measure(drive, async ({ call, inputs }, callMs) => {
-    for (let index = 0; index < inputs.length; index++) {
+/** One call after another. */
+export async function driveFlatOut<Input>(drive: Drive<Input>): Promise<Driven> {
+  return await measure(drive, async ({ call, inputs, calls }, callMs) => {
+    for (let index = 0; index < calls; index++) {
+      const input = inputs[index % inputs.length] as Input;
       const startMs = performance.now();
-      call(inputs[index] as Input);
+      call(input);
       callMs[index] = performance.now() - startMs;
       if (index % callsPerLoopTurn === callsPerLoopTurn - 1) await setImmediate();
     }
   });
 }
 
-/** All inputs at `pacedSpansPerMs`; who falls behind catches up in one go, as the spans of a real bot would not wait. */
-export async function drivePaced<Input>(drive: Drive<Input>): Promise<Measures> {
-  return await measure(drive, async ({ call, inputs }, callMs) => {
+/** So many a second; who falls behind catches up in one go, as the spans of a real bot would not wait. */
+export async function drivePaced<Input>(drive: Drive<Input>, spansPerSecond: number): Promise<Driven> {
+  return await measure(drive, async ({ call, inputs, calls }, callMs) => {
     const beganMs = performance.now();
-    for (let index = 0; index < inputs.length; ) {
+    for (let index = 0; index < calls; ) {
       await setTimeout(1);
-      const due = Math.min(inputs.length, Math.floor((performance.now() - beganMs) * pacedSpansPerMs));
+      const due = Math.min(calls, Math.floor(((performance.now() - beganMs) * spansPerSecond) / 1000));
       for (; index < due; index++) {
+        const input = inputs[index % inputs.length] as Input;
         const startMs = performance.now();
-        call(inputs[index] as Input);
+        call(input);
         callMs[index] = performance.now() - startMs;
       }
     }
@@ -78,9 +88,9 @@ export async function drivePaced<Input>(drive: Drive<Input>): Promise<Measures> 
 async function measure<Input>(
   drive: Drive<Input>,
   run: (drive: Drive<Input>, callMs: Float64Array) => Promise<void>,
-): Promise<Measures> {
-  const { inputs, calibration } = drive;
-  const callMs = new Float64Array(inputs.length).fill(0);
+): Promise<Driven> {
+  const { calls, calibration } = drive;
+  const callMs = new Float64Array(calls).fill(0);
   const loopDelay = monitorEventLoopDelay({ resolution: 1 });
   // Rubbish of the preparation is not the subject's.
   globalThis.gc?.();
@@ -99,23 +109,44 @@ async function measure<Input>(
   const processCpuAtEnd = processCpuMicros();
 
   callMs.sort();
-  const callMicros = (share: number): number => Math.max(0, quantile(callMs, share) * 1000 - calibration.callMicros);
-  const perSpan = (micros: number): number => micros / inputs.length - calibration.cpuMicrosPerSpan;
-  return {
-    p50Micros: callMicros(0.5),
-    p99Micros: callMicros(0.99),
-    p999Micros: callMicros(0.999),
-    maxMicros: callMicros(1),
+  const callMicros = callMs.map((ms) => Math.max(0, ms * 1000 - calibration.callMicros));
+  const perSpan = (micros: number): number => micros / calls - calibration.cpuMicrosPerSpan;
+  const measures: Measures = {
+    p50Micros: quantile(callMicros, 0.5),
+    p99Micros: quantile(callMicros, 0.99),
+    p999Micros: quantile(callMicros, 0.999),
+    maxMicros: quantile(callMicros, 1),
     cpuMicrosPerSpan: perSpan(cpuAtEnd - cpuAtStart),
     cpuMicrosPerSpanUntilLastCall: perSpan(cpuAtLastCall - cpuAtStart),
     processCpuMicrosPerSpan: perSpan(processCpuAtEnd - processCpuAtStart),
     eventLoopDelayP99Ms: loopDelay.percentile(99) / 1e6,
-    spansPerSecond: inputs.length / ((endMs - startMs) / 1000),
+    callsPerSecond: calls / ((endMs - startMs) / 1000),
+    settledPerSecond: calls / ((settledMs - startMs) / 1000),
     settleMs: settledMs - endMs,
-    isUnsettled: !isSettled,
+    unsettled: isSettled ? 0 : 1,
   };
+  return { measures, callMicros };
 }
 
+/** Enough calls that their CPU is many times what reading the account is wrong by. */
+const calibrationCalls = 100_000;
+
+/** What the benchmark's own loop costs in this process. */
+export async function calibrate(): Promise<Calibration> {
+  const drive: Drive<number> = {
+    call: () => undefined,
+    settle: () => Promise.resolve(),
+    inputs: Array.from({ length: 1000 }, (_, index) => index),
+    calls: calibrationCalls,
+    calibration: noCalibration,
+  };
+  // The first run is for the compilers.
+  await driveFlatOut(drive);
+  const { measures } = await driveFlatOut(drive);
+  return { callMicros: measures.p50Micros, cpuMicrosPerSpan: measures.cpuMicrosPerSpan };
+}
+
+/** Returns whether the work came to its end in time. */
 async function withinLimit(work: Promise<void>): Promise<boolean> {
   const controller = new AbortController();
   const limit = setTimeout(settleLimitMs, false, { signal: controller.signal }).catch(() => false);

@@ -1,90 +1,56 @@
-/** From the turns of all subjects to one row each: the median of each figure over the turns. */
-import type { Measures } from "./drive.ts";
+/** What a run has found, and how figures are taken from it: medians over the turns, ratios within a turn. */
 import type { Machine } from "./machine.ts";
 import { median } from "./statistics.ts";
-import type { TurnResult } from "./subject-process.ts";
-import { floorName, type SubjectRow } from "./subjects.ts";
-
-type Figure = Exclude<keyof Measures, "isUnsettled">;
-export type Figures = Record<Figure, number>;
-
-export interface SubjectSummary {
-  name: string;
-  title: string;
-  note: string;
-  flatOutSpans: number;
-  flatOut: Figures;
-  paced: Figures;
-  /** CPU a span over the floor's of the same turn; the median over the turns. */
-  cpuToFloor: number;
-  /** Share of the flat-out spans that the sink has seen, in the turn that is furthest from 1; absent when none are sent. */
-  arrivedShare?: number;
-  /** Was work left in any turn after the time allowed for it? */
-  isUnsettled: boolean;
-  turns: TurnResult[];
-}
+import type { ResultRow, Sample, TrialResult } from "./trial.ts";
 
 export interface BenchResults {
   machine: Machine;
   startedAt: string;
-  turns: number;
+  seconds: number;
+  isQuick: boolean;
   loadAverage: { atStart: number; atEnd: number };
-  subjects: SubjectSummary[];
-  /** Subjects that did not run, with the reason. */
-  failures: { name: string; reason: string }[];
+  /** CPU that the sink has used, of that a whole core could have given, 0 … 1. */
+  sinkLoad: number;
+  trials: TrialResult[];
 }
 
-const figures: readonly Figure[] = [
-  "p50Micros",
-  "p99Micros",
-  "p999Micros",
-  "maxMicros",
-  "cpuMicrosPerSpan",
-  "cpuMicrosPerSpanUntilLastCall",
-  "processCpuMicrosPerSpan",
-  "eventLoopDelayP99Ms",
-  "spansPerSecond",
-  "settleMs",
-];
+/** A figure over the turns. */
+export interface Spread {
+  median: number;
+  least: number;
+  most: number;
+  turns: number[];
+}
 
-/**
- * @param turns the results of each turn by the subject's name. Turns without the floor count for the medians, but give
- * no ratio.
- */
-export function summarise(
-  row: SubjectRow,
-  flatOutSpans: number,
-  turns: readonly ReadonlyMap<string, TurnResult>[],
-): SubjectSummary | undefined {
-  const own = turns.map((turn) => turn.get(row.name)).filter((result) => result !== undefined);
-  if (own.length === 0) return undefined;
-  const ratios = turns.flatMap((turn) => {
-    const result = turn.get(row.name);
-    const floor = turn.get(floorName);
-    if (result === undefined || floor === undefined) return [];
-    return [result.flatOut.cpuMicrosPerSpan / floor.flatOut.cpuMicrosPerSpan];
+function spreadOf(turns: readonly number[]): Spread | undefined {
+  const values = turns.filter((value) => !Number.isNaN(value));
+  if (values.length === 0) return undefined;
+  return { median: median(values), least: Math.min(...values), most: Math.max(...values), turns: values };
+}
+
+/** A row's figure. */
+export function figureOf(row: ResultRow | undefined, figure: string): Spread | undefined {
+  return spreadOf(row?.samples.map((sample) => sample.figures[figure] ?? Number.NaN) ?? []);
+}
+
+/** Combines a figure of two rows turn by turn: a machine that slows down between turns does not bend the result. */
+export function pairedOf(
+  row: ResultRow | undefined,
+  other: ResultRow | undefined,
+  combine: (value: number, otherValue: number) => number,
+  figure: string,
+  otherFigure: string = figure,
+): Spread | undefined {
+  const pairs = row?.samples.flatMap((sample): [Sample, Sample][] => {
+    const partner = other?.samples.find(({ turn }) => turn === sample.turn);
+    return partner === undefined ? [] : [[sample, partner]];
   });
-  const arrived = own.flatMap(({ arrivedSpans }) => (arrivedSpans === undefined ? [] : [arrivedSpans / flatOutSpans]));
-  return {
-    name: row.name,
-    title: row.title,
-    note: row.note,
-    flatOutSpans,
-    flatOut: mediansOf(own.map((result) => result.flatOut)),
-    paced: mediansOf(own.map((result) => result.paced)),
-    cpuToFloor: median(ratios),
-    ...(arrived.length === 0 ? {} : { arrivedShare: furthestFromOne(arrived) }),
-    isUnsettled: own.some(({ flatOut }) => flatOut.isUnsettled),
-    turns: own,
-  };
+  return spreadOf(
+    pairs?.map(([one, two]) => combine(one.figures[figure] ?? Number.NaN, two.figures[otherFigure] ?? Number.NaN)) ??
+      [],
+  );
 }
 
-/** Not the median: spans lost in one turn of three are lost. */
-function furthestFromOne(shares: readonly number[]): number {
-  return shares.reduce((furthest, share) => (Math.abs(share - 1) > Math.abs(furthest - 1) ? share : furthest), 1);
-}
-
-function mediansOf(measures: readonly Measures[]): Figures {
-  const entries = figures.map((figure) => [figure, median(measures.map((measure) => measure[figure]))]);
-  return Object.fromEntries(entries) as Figures;
+export function rowOf(trial: TrialResult | undefined, subject: string, variant?: string): ResultRow | undefined {
+  return trial?.rows.find((row) => row.subject === subject && row.variant === variant);
 }

@@ -1,60 +1,44 @@
-/**
- * A Langfuse that takes everything at once and keeps nothing, in a process of its own. It says what a server of version
- * 4.16 says, and counts the spans that came. Sends `{port}` to its parent when it listens.
- */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+/** The sink's process: opens gates and moves them as its parent asks. Every message has an answer with its number. */
 import process from "node:process";
-import { spanMarker } from "./span.ts";
+import { Gate, type GateOptions } from "./gate.ts";
 
-const marker = Buffer.from(spanMarker);
-let arrivedSpans = 0;
+export type SinkRequest =
+  | { call: number; action: "open"; gate: number; options: GateOptions }
+  | { call: number; action: "leave" | "return" | "read"; gate: number }
+  | { call: number; action: "close"; gate: number };
 
-type Reply = (request: IncomingMessage, body: Buffer) => { status: number; contentType: string; body: string };
-
-const json = (status: number, value: unknown): ReturnType<Reply> => ({
-  status,
-  contentType: "application/json",
-  body: JSON.stringify(value),
-});
-
-/** `METHOD path` to the answer. */
-const routes: Readonly<Record<string, Reply>> = {
-  "GET /api/public/health": () => json(200, { status: "OK", version: "4.16.0" }),
-  "GET /api/public/projects": () => json(200, { data: [{ id: "bench", name: "bench" }] }),
-  "GET /bench/arrived": () => json(200, { spans: arrivedSpans }),
-  "POST /api/public/otel/v1/traces": (request, body) => {
-    arrivedSpans += countSpans(body);
-    // An empty body is an empty answer in protobuf.
-    const contentType = request.headers["content-type"] ?? "application/json";
-    return contentType.includes("protobuf") ? { status: 200, contentType, body: "" } : json(200, {});
-  },
-  "POST /api/public/ingestion": (_request, body) => {
-    arrivedSpans += countSpans(body);
-    const { batch } = JSON.parse(body.toString()) as { batch: { id: string }[] };
-    return json(207, { successes: batch.map(({ id }) => ({ id, status: 201 })), errors: [] });
-  },
-};
-
-function countSpans(body: Buffer): number {
-  let count = 0;
-  for (let at = body.indexOf(marker); at !== -1; at = body.indexOf(marker, at + marker.length)) count++;
-  return count;
+export interface SinkReply {
+  call: number;
+  value?: unknown;
+  error?: string;
 }
 
-function answer(request: IncomingMessage, response: ServerResponse): void {
-  const chunks: Buffer[] = [];
-  request.on("data", (chunk: Buffer) => chunks.push(chunk));
-  request.on("end", () => {
-    const path = (request.url ?? "").split("?")[0] ?? "";
-    const reply = routes[`${request.method} ${path}`];
-    const { status, contentType, body } =
-      reply === undefined ? json(404, { message: "no such route" }) : reply(request, Buffer.concat(chunks));
-    response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) }).end(body);
-  });
+const gates = new Map<number, Gate>();
+
+async function handle(request: SinkRequest): Promise<unknown> {
+  if (request.action === "open") {
+    const gate = new Gate(request.options);
+    gates.set(request.gate, gate);
+    return await gate.arrive();
+  }
+  const gate = gates.get(request.gate);
+  if (gate === undefined) throw new Error(`there is no gate ${request.gate}`);
+  if (request.action === "read") return gate.arrivals();
+  if (request.action === "return") return await gate.arrive();
+  if (request.action === "close") gates.delete(request.gate);
+  await gate.leave();
+  return undefined;
+}
+
+function send(reply: SinkReply): void {
+  process.send?.(reply);
 }
 
 process.once("disconnect", () => process.exit(0));
-const server = createServer(answer);
-server.keepAliveTimeout = 60_000;
-server.listen(0, "127.0.0.1", () => process.send?.({ port: (server.address() as AddressInfo).port }));
+process.on("message", (message) => {
+  const request = message as SinkRequest;
+  handle(request).then(
+    (value) => send({ call: request.call, value }),
+    (error: unknown) => send({ call: request.call, error: String(error) }),
+  );
+});

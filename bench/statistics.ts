@@ -15,3 +15,15 @@ export function median(values: readonly number[]): number {
   if (sorted.length % 2 === 1) return sorted[middle] as number;
   return ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
 }
+
+/** Shares at which a latency curve is kept: even steps on a scale of nines, from 1% to 99.99%. */
+export const curveShares: readonly number[] = [
+  ...Array.from({ length: 18 }, (_, index) => 0.01 + index * 0.05),
+  ...[1, 2, 3].flatMap((nines) => Array.from({ length: 9 }, (_, index) => 1 - 10 ** -nines * (1 - index / 10))),
+  0.9999,
+];
+
+/** The values at `curveShares`. */
+export function curveOf(sorted: ArrayLike<number>): number[] {
+  return curveShares.map((share) => quantile(sorted, share));
+}

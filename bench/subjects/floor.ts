@@ -1,6 +1,7 @@
 /** The least that any way off the thread costs: the snapshot as JSON, and its bytes where another thread sees them. */
 import type { SpanRecord } from "../../src/index.ts";
-import { recordOf, spanJsonBytes } from "../span.ts";
+import { mostSpanBytes } from "../content.ts";
+import { recordOf } from "../span.ts";
 import type { PrepareSubject } from "../subject.ts";
 
 /** As large as the ring of the package, so that both write to memory that is as cold. */
@@ -12,7 +13,7 @@ export const prepare: PrepareSubject<SpanRecord> = () => {
   return {
     inputOf: recordOf,
     call(record) {
-      if (position + spanJsonBytes > memoryBytes) position = 0;
+      if (position + mostSpanBytes > memoryBytes) position = 0;
       position += memory.write(JSON.stringify(record), position, memoryBytes - position, "utf8");
     },
     async settle() {},

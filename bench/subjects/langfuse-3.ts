@@ -3,35 +3,28 @@
  * and `traced`, as its documentation shows (a trace, a generation under it, `end` when the answer is there).
  */
 import { Langfuse } from "langfuse";
-import type { Generation } from "../span.ts";
+import type { SpanContent } from "../span.ts";
 import { benchKeys, type PrepareSubject } from "../subject.ts";
 
-export const prepare: PrepareSubject<Generation> = ({ baseUrl, options }) => {
-  const client = new Langfuse({ ...benchKeys, baseUrl, flushAt: Number(options["flushAt"]) });
-  client.on("error", (error: unknown) => console.error(`langfuse 3: ${String(error)}`));
+export const prepare: PrepareSubject<SpanContent> = ({ baseUrl, options }) => {
+  const { use, ...clientOptions } = options;
+  const client = new Langfuse({ ...benchKeys, baseUrl, ...clientOptions });
+  client.on("error", () => undefined);
   return {
-    inputOf: (generation) => generation,
-    call(generation) {
-      if (options["use"] === "traced") {
-        traceAndEnd(client, generation);
+    inputOf: (content) => content,
+    call(content) {
+      if (use === "traced") {
+        traceAndEnd(client, content);
         return;
       }
-      const { traceId, spanId, parentSpanId, name, startTime, endTime } = generation;
-      const { model, modelParameters, usageDetails, input, output, metadata } = generation;
-      client.generation({
-        id: spanId,
-        traceId,
-        parentObservationId: parentSpanId,
-        name,
-        startTime,
-        endTime,
-        model,
-        modelParameters,
-        usageDetails,
-        input,
-        output,
-        metadata,
-      });
+      const { traceId, spanId, parentSpanId, name, startTime, endTime, output, generation } = content;
+      const head = { id: spanId, traceId, parentObservationId: parentSpanId, name, startTime, endTime };
+      if (generation === undefined) {
+        client.span({ ...head, output });
+        return;
+      }
+      const { model, modelParameters, usageDetails, input, metadata } = generation;
+      client.generation({ ...head, model, modelParameters, usageDetails, input, output, metadata });
     },
     async settle() {
       await client.flushAsync();
@@ -42,10 +35,13 @@ export const prepare: PrepareSubject<Generation> = ({ baseUrl, options }) => {
   };
 };
 
-function traceAndEnd(client: Langfuse, generation: Generation): void {
-  const { traceId, spanId, name, startTime, model, modelParameters, usageDetails, input, output, metadata } =
-    generation;
+function traceAndEnd(client: Langfuse, { traceId, spanId, name, startTime, output, generation }: SpanContent): void {
   const trace = client.trace({ id: traceId, name });
+  if (generation === undefined) {
+    trace.span({ id: spanId, name, startTime }).end({ output });
+    return;
+  }
+  const { model, modelParameters, usageDetails, input, metadata } = generation;
   const started = trace.generation({ id: spanId, name, startTime, model, modelParameters, input, metadata });
   started.end({ output, usageDetails });
 }

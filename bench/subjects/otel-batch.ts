@@ -6,17 +6,21 @@ import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trac
 import { otelAttributesOf } from "../span.ts";
 import type { PrepareSubject } from "../subject.ts";
 
-type Attributes = ReturnType<typeof otelAttributesOf>;
+interface Input {
+  name: string;
+  attributes: ReturnType<typeof otelAttributesOf>;
+}
 
-export const prepare: PrepareSubject<Attributes> = ({ baseUrl, options }) => {
-  const url = `${baseUrl}/api/public/otel/v1/traces`;
-  const exporter = options["encoding"] === "json" ? new JsonExporter({ url }) : new ProtobufExporter({ url });
+export const prepare: PrepareSubject<Input> = ({ baseUrl, options }) => {
+  const { encoding, ...exporterOptions } = options;
+  const settings = { url: `${baseUrl}/api/public/otel/v1/traces`, ...exporterOptions };
+  const exporter = encoding === "json" ? new JsonExporter(settings) : new ProtobufExporter(settings);
   const provider = new BasicTracerProvider({ spanProcessors: [new BatchSpanProcessor(exporter)] });
   const tracer = provider.getTracer("bench");
   return {
-    inputOf: otelAttributesOf,
-    call(attributes) {
-      tracer.startSpan("llm", { kind: SpanKind.CLIENT, attributes }).end();
+    inputOf: (content) => ({ name: content.name, attributes: otelAttributesOf(content) }),
+    call({ name, attributes }) {
+      tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }).end();
     },
     async settle() {
       await provider.forceFlush();
