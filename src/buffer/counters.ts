@@ -57,7 +57,9 @@ export class SharedCounters {
   publish(counters: Counters): void {
     // Odd already: the writer before this one died inside.
     Atomics.or(this.#version, 0, 1);
-    for (const [index, name] of counterNames.entries()) this.#values[index] = counters[name];
+    for (let index = 0; index < counterNames.length; index++) {
+      this.#values[index] = counters[counterNames[index] as CounterName];
+    }
     Atomics.add(this.#version, 0, 1);
   }
 

@@ -37,15 +37,24 @@ export class NewerJournalError extends Error {
   }
 }
 
+/** Of a new file; an older one keeps its own. A commit costs by the page, and spans are a kilobyte: 4 KiB cost twice. */
+const pageSizeBytes = 8192;
+
+/** So large the write-ahead log may become before a commit carries it over into the file. */
+const maxLogBytes = 12 * 1024 * 1024;
+
 /** Sets the connection up and brings the schema to the current version. */
 export function prepareJournal(database: SqliteDatabase): void {
-  // Before WAL: afterwards SQLite ignores it without a word, and freed pages would never go back to the disk.
+  // These two before WAL: afterwards SQLite ignores them without a word, and freed pages would never go back to the disk.
+  database.pragma(`page_size = ${pageSizeBytes}`);
   database.pragma("auto_vacuum = INCREMENTAL");
   database.pragma("journal_mode = WAL");
   // A killed process loses nothing that was committed; a power cut may roll the last commits back.
   database.pragma("synchronous = NORMAL");
   database.pragma("temp_store = MEMORY");
   database.pragma("cache_size = -8000");
+  const actualPageBytes = database.pragma("page_size", { simple: true }) as number;
+  database.pragma(`wal_autocheckpoint = ${Math.floor(maxLogBytes / actualPageBytes)}`);
   database.pragma("journal_size_limit = 16777216");
   const version = database.pragma("user_version", { simple: true }) as number;
   if (version > journalVersion) throw new NewerJournalError(version);

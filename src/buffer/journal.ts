@@ -1,18 +1,18 @@
 import { chmodSync, existsSync } from "node:fs";
 import { prepareJournal } from "./journal-schema.ts";
+import { PackedPayloads } from "./packed-payloads.ts";
+import { SpanRun } from "./span-run.ts";
 import { openDatabase, type SqliteDatabase, type SqliteStatement } from "./sqlite.ts";
 
 /** Freed pages that are given back in one step; more at once would hold the pump up for seconds after a long outage. */
 const vacuumPages = 200;
 
-export interface StoredSpan {
-  id: number;
-  acceptedAtMs: number;
-  payload: Buffer;
-}
+/** So much in the write-ahead log is worth being carried over at a quiet moment. */
+const quietLogBytes = 2 * 1024 * 1024;
 
 export interface DeadLetter {
-  span: StoredSpan;
+  /** One span. */
+  span: SpanRun;
   status: number | undefined;
   reason: string;
 }
@@ -24,22 +24,44 @@ export interface RingPosition {
   sequence: number;
 }
 
+/** What a read is to bring, at most. */
+export interface ReadLimits {
+  fromId: number;
+  throughId: number;
+  maxSpans: number;
+  maxBytes: number;
+  /** Bring one span even if it is larger than `maxBytes`. */
+  atLeastOne: boolean;
+}
+
 /**
  * The durable queue: one SQLite file in WAL mode with one connection, on the pump's thread. Each method is one
- * transaction. Methods throw the driver's `SqliteError` when the disk fails; the pump decides what follows.
+ * transaction, or a part of the one that `together` makes. Methods throw the driver's `SqliteError` when the disk
+ * fails; the pump decides what follows.
  */
 export class Journal {
   readonly #database: SqliteDatabase;
+  readonly #begin: SqliteStatement<[]>;
+  readonly #commit: SqliteStatement<[]>;
   readonly #insert: SqliteStatement<[number, number, Buffer]>;
-  readonly #select: SqliteStatement<[number, number], { id: number; accepted_at_ms: number; payload: Buffer }>;
-  readonly #delete: SqliteStatement<[number]>;
+  readonly #select: SqliteStatement<[number, number, number], [id: number, acceptedAtMs: number, payload: Buffer]>;
+  readonly #selectAcceptedAt: SqliteStatement<[number, number], number>;
+  readonly #selectNth: SqliteStatement<[number, number, number], number>;
   readonly #deleteRange: SqliteStatement<[number, number]>;
   readonly #bury: SqliteStatement<[number, number, number | null, string, Buffer]>;
   readonly #setMeta: SqliteStatement<[string, string]>;
   readonly #setCount: SqliteStatement<[string]>;
+  readonly #selectPageCount: SqliteStatement<[], number>;
+  readonly #selectFreePages: SqliteStatement<[], number>;
   readonly #pageSizeBytes: number;
   #lastId: number;
   #count: number;
+  #pageCount = 0;
+  #freePages = 0;
+  /** Written since the write-ahead log was last carried over: an estimate, in bytes. */
+  #logBytes = 0;
+  /** Inside of `together`; the transaction itself begins with the first write. */
+  #isTogether = false;
 
   /** @param file a path, or `:memory:` for a journal that lives as long as the process. */
   constructor(file: string) {
@@ -48,9 +70,18 @@ export class Journal {
       prepareJournal(this.#database);
       if (file !== ":memory:") restrictToOwner(file);
       const prepare = this.#database.prepare.bind(this.#database);
+      this.#begin = prepare("BEGIN IMMEDIATE");
+      this.#commit = prepare("COMMIT");
       this.#insert = prepare("INSERT INTO spans (id, accepted_at_ms, payload) VALUES (?, ?, ?)");
-      this.#select = prepare("SELECT id, accepted_at_ms, payload FROM spans WHERE id > ? ORDER BY id LIMIT ?");
-      this.#delete = prepare("DELETE FROM spans WHERE id = ?");
+      this.#select = prepare<[number, number, number], [number, number, Buffer]>(
+        "SELECT id, accepted_at_ms, payload FROM spans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+      ).raw();
+      this.#selectAcceptedAt = prepare<[number, number], number>(
+        "SELECT accepted_at_ms FROM spans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1",
+      ).pluck();
+      this.#selectNth = prepare<[number, number, number], number>(
+        "SELECT id FROM spans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1 OFFSET ?",
+      ).pluck();
       this.#deleteRange = prepare("DELETE FROM spans WHERE id BETWEEN ? AND ?");
       this.#bury = prepare(
         "INSERT INTO dead_letters (died_at_ms, accepted_at_ms, status, reason, payload) VALUES (?, ?, ?, ?, ?)",
@@ -59,10 +90,13 @@ export class Journal {
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
       );
       this.#setCount = prepare("UPDATE meta SET value = ? WHERE key = 'span_count'");
+      this.#selectPageCount = prepare<[], number>("PRAGMA page_count").pluck();
+      this.#selectFreePages = prepare<[], number>("PRAGMA freelist_count").pluck();
       this.#count = Number(this.getMeta("span_count"));
       const newest = this.#database.prepare("SELECT max(id) AS id FROM spans").get() as { id: number | null };
       this.#lastId = newest.id ?? 0;
       this.#pageSizeBytes = this.#database.pragma("page_size", { simple: true }) as number;
+      this.#measure();
     } catch (error) {
       this.#database.close();
       throw error;
@@ -79,19 +113,21 @@ export class Journal {
     return this.#lastId;
   }
 
-  /** An id for a span that may be journalled later (or never). */
-  nextId(): number {
-    return ++this.#lastId;
+  /** The first of so many consecutive ids, for spans that may be journalled later (or never). */
+  nextIds(count: number): number {
+    const first = this.#lastId + 1;
+    this.#lastId += count;
+    return first;
   }
 
   /** Size of the file in bytes, free pages included; without the write-ahead log, which is limited to 16 MiB. */
   fileBytes(): number {
-    return (this.#database.pragma("page_count", { simple: true }) as number) * this.#pageSizeBytes;
+    return this.#pageCount * this.#pageSizeBytes;
   }
 
   /** Bytes of the file that hold something. */
   usedBytes(): number {
-    return this.fileBytes() - this.#freePages() * this.#pageSizeBytes;
+    return (this.#pageCount - this.#freePages) * this.#pageSizeBytes;
   }
 
   getMeta(key: string): string | undefined {
@@ -105,12 +141,41 @@ export class Journal {
     this.#setMeta.run(key, value);
   }
 
-  /** Commits spans and how far the ring is taken with them, together: a pump that dies here repeats none, loses none. */
-  insert(spans: readonly StoredSpan[], position?: RingPosition): void {
-    this.#transact(() => {
-      for (const span of spans) this.#insert.run(span.id, span.acceptedAtMs, span.payload);
+  /** Makes one transaction of several changes: all of them or, when it throws, none. Without a change it is free. */
+  together(action: () => void): void {
+    const count = this.#count;
+    this.#isTogether = true;
+    try {
+      action();
+      if (!this.#database.inTransaction) return;
+      if (this.#count !== count) this.#setCount.run(String(this.#count));
+      // Inside of the transaction: afterwards they would take the file's locks once more.
+      const pageCount = this.#selectPageCount.get() as number;
+      const freePages = this.#selectFreePages.get() as number;
+      this.#commit.run();
+      this.#pageCount = pageCount;
+      this.#freePages = freePages;
+    } catch (error) {
+      this.#count = count;
+      // Some errors (a full disk among them) have rolled back already.
+      if (this.#database.inTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    } finally {
+      this.#isTogether = false;
+    }
+  }
+
+  /** Writes spans and how far the ring is taken with them, together: a pump that dies here repeats none, loses none. */
+  insert(runs: readonly SpanRun[], position?: RingPosition): void {
+    this.#change(() => {
+      for (const run of runs) {
+        for (let index = 0; index < run.count; index++) {
+          this.#insert.run(run.firstId + index, run.acceptedAtMs, run.payload(index));
+        }
+        this.#count += run.count;
+        this.#logBytes += run.byteLength;
+      }
       if (position !== undefined) this.#setMeta.run("ring", JSON.stringify(position));
-      this.#count += spans.length;
     });
   }
 
@@ -118,10 +183,9 @@ export class Journal {
   insertSpill(file: string, payloads: readonly Buffer[], acceptedAtMs: number): number {
     const key = `spill:${file}`;
     if (this.getMeta(key) !== undefined) return 0;
-    this.#transact(() => {
-      for (const payload of payloads) this.#insert.run(this.nextId(), acceptedAtMs, payload);
+    this.#change(() => {
+      this.insert([new SpanRun(this.nextIds(payloads.length), acceptedAtMs, PackedPayloads.of(payloads), true)]);
       this.#setMeta.run(key, String(payloads.length));
-      this.#count += payloads.length;
     });
     return payloads.length;
   }
@@ -131,94 +195,104 @@ export class Journal {
     this.#database.prepare("DELETE FROM meta WHERE key = ?").run(`spill:${file}`);
   }
 
-  /**
-   * Spans after an id, oldest first: up to `limit`, and no more once they have `maxBytes` bytes (but at least one).
-   * `isAll`: there are no more behind them.
-   */
-  read(afterId: number, limit: number, maxBytes: number): { spans: StoredSpan[]; isAll: boolean } {
-    const spans: StoredSpan[] = [];
+  /** Spans between two ids, oldest first, within the limits. `isAll`: there are no more between these ids. */
+  read(limits: ReadLimits): { runs: SpanRun[]; isAll: boolean } {
+    const ids: number[] = [];
+    const acceptedAtMs: number[] = [];
+    const payloads: Buffer[] = [];
     let bytes = 0;
+    let isAll = true;
     // Leaving the loop closes the statement: an open one would block every write on this connection.
-    for (const row of this.#select.iterate(afterId, limit + 1)) {
-      if (spans.length === limit || (spans.length > 0 && bytes + row.payload.length > maxBytes)) {
-        return { spans, isAll: false };
+    for (const row of this.#select.iterate(limits.fromId, limits.throughId, limits.maxSpans + 1)) {
+      bytes += row[2].length;
+      const mayExceed = limits.atLeastOne && ids.length === 0;
+      if (ids.length === limits.maxSpans || (bytes > limits.maxBytes && !mayExceed)) {
+        isAll = false;
+        break;
       }
-      bytes += row.payload.length;
-      spans.push({ id: row.id, acceptedAtMs: row.accepted_at_ms, payload: row.payload });
+      ids.push(row[0]);
+      acceptedAtMs.push(row[1]);
+      payloads.push(row[2]);
     }
-    return { spans, isAll: true };
+    const packed = PackedPayloads.of(payloads);
+    const runs: SpanRun[] = [];
+    for (let from = 0; from < ids.length; ) {
+      let to = from + 1;
+      while (ids[to] === (ids[to - 1] as number) + 1 && acceptedAtMs[to] === acceptedAtMs[from]) to++;
+      runs.push(new SpanRun(ids[from] as number, acceptedAtMs[from] as number, packed, true, from, to));
+      from = to;
+    }
+    return { runs, isAll };
   }
 
-  /** Removes acknowledged spans. Returns how many were there. */
-  remove(ids: readonly number[]): number {
-    return this.#transact(() => this.#removeRows(ids));
+  /** When the oldest span between two ids was accepted; undefined when there is none. */
+  acceptedAtMs(fromId: number, throughId: number): number | undefined {
+    return this.#selectAcceptedAt.get(fromId, throughId);
+  }
+
+  /** Removes acknowledged spans, those between two ids. Returns how many were there. */
+  remove(fromId: number, throughId: number): number {
+    let removed = 0;
+    this.#change(() => {
+      removed = this.#deleteRange.run(fromId, throughId).changes;
+      this.#count -= removed;
+    });
+    return removed;
   }
 
   /** Moves spans to the dead letters; those that were never journalled are added all the same. */
   bury(letters: readonly DeadLetter[], diedAtMs: number): void {
-    this.#transact(() => {
+    this.#change(() => {
       for (const { span, status, reason } of letters) {
-        this.#bury.run(diedAtMs, span.acceptedAtMs, status ?? null, reason, span.payload);
+        this.#bury.run(diedAtMs, span.acceptedAtMs, status ?? null, reason, span.payload(0));
+        this.remove(span.firstId, span.firstId);
       }
-      this.#removeRows(letters.map((letter) => letter.span.id));
     });
   }
 
-  /** Removes up to `limit` of the oldest spans with an id above `afterId`. Returns the ids removed. */
-  dropOldest(afterId: number, limit: number): number[] {
-    const rows = this.#database
-      .prepare("SELECT id FROM spans WHERE id > ? ORDER BY id LIMIT ?")
-      .all(afterId, limit) as { id: number }[];
-    const ids = rows.map((row) => row.id);
-    this.remove(ids);
-    return ids;
+  /** Removes up to `limit` of the oldest spans between two ids. Returns how many, and the last id that is free of them. */
+  dropOldest(fromId: number, throughId: number, limit: number): { dropped: number; throughId: number } {
+    const last = this.#selectNth.get(fromId, throughId, limit - 1) ?? throughId;
+    return { dropped: this.remove(fromId, last), throughId: last };
   }
 
   /** Gives some free pages back to the file system. Returns whether it is worth calling again. */
   shrink(): boolean {
-    const before = this.#freePages();
+    const before = this.#freePages;
     if (before === 0) return false;
     this.#database.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
-    const after = this.#freePages();
+    this.#measure();
     // A file that was made without `auto_vacuum` never gives anything back.
-    return after > 0 && after < before;
+    return this.#freePages > 0 && this.#freePages < before;
+  }
+
+  /**
+   * For a quiet moment: carries the write-ahead log over into the file if there is much in it, so that the next burst
+   * of commits need not.
+   */
+  checkpoint(): void {
+    if (this.#logBytes < quietLogBytes) return;
+    this.#database.pragma("wal_checkpoint(PASSIVE)");
+    this.#logBytes = 0;
   }
 
   close(): void {
     this.#database.close();
   }
 
-  #freePages(): number {
-    return this.#database.pragma("freelist_count", { simple: true }) as number;
-  }
-
-  #removeRows(ids: readonly number[]): number {
-    const first = ids[0];
-    const last = ids.at(-1);
-    if (first === undefined || last === undefined) return 0;
-    let removed = 0;
-    // A batch in order is one range; after retries and splits it may have holes that belong to others.
-    if (last - first + 1 === ids.length) removed = this.#deleteRange.run(first, last).changes;
-    else for (const id of ids) removed += this.#delete.run(id).changes;
-    this.#count -= removed;
-    return removed;
-  }
-
-  /** Runs one transaction and records the new count in it; when it fails, the count is that of before. */
-  #transact<Result>(action: () => Result): Result {
-    const count = this.#count;
-    try {
-      return this.#database
-        .transaction(() => {
-          const result = action();
-          if (this.#count !== count) this.#setCount.run(String(this.#count));
-          return result;
-        })
-        .immediate();
-    } catch (error) {
-      this.#count = count;
-      throw error;
+  /** Runs one change in the transaction that is open, or in one of its own. */
+  #change(action: () => void): void {
+    if (!this.#isTogether) {
+      this.together(() => this.#change(action));
+      return;
     }
+    if (!this.#database.inTransaction) this.#begin.run();
+    action();
+  }
+
+  #measure(): void {
+    this.#pageCount = this.#selectPageCount.get() as number;
+    this.#freePages = this.#selectFreePages.get() as number;
   }
 }
 

@@ -4,6 +4,12 @@ import type { RingProducer } from "./ring.ts";
 const chunkBytes = 1024 * 1024;
 const lengthBytes = 4;
 
+/**
+ * Empty chunks that are kept: memory outside the heap counts for V8 all the same, and a new chunk for every megabyte
+ * of a burst would have it collect the host's whole heap again and again.
+ */
+const mostSpareChunks = 8;
+
 interface Chunk {
   memory: Buffer;
   readAt: number;
@@ -18,6 +24,7 @@ interface Chunk {
 export class Overflow {
   readonly #maxBytes: number;
   readonly #chunks: Chunk[] = [];
+  readonly #spare: Chunk[] = [];
   #bytes = 0;
   #count = 0;
 
@@ -29,7 +36,7 @@ export class Overflow {
     return this.#count;
   }
 
-  /** Memory held, in bytes: whole chunks, not only what is used of them. */
+  /** Memory in use, in bytes: whole chunks, not only what is used of them; without the spare ones. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -42,7 +49,8 @@ export class Overflow {
     if (chunk === undefined || chunk.memory.length - chunk.writeAt < needed) {
       const size = Math.max(chunkBytes, needed);
       if (this.#bytes + size > this.#maxBytes) return false;
-      chunk = { memory: Buffer.allocUnsafeSlow(size), readAt: 0, writeAt: 0 };
+      chunk = size === chunkBytes ? this.#spare.pop() : undefined;
+      chunk ??= { memory: Buffer.allocUnsafeSlow(size), readAt: 0, writeAt: 0 };
       this.#chunks.push(chunk);
       this.#bytes += size;
     }
@@ -92,5 +100,9 @@ export class Overflow {
     if (chunk.readAt < chunk.writeAt) return;
     this.#bytes -= chunk.memory.length;
     this.#chunks.shift();
+    if (chunk.memory.length !== chunkBytes || this.#spare.length === mostSpareChunks) return;
+    chunk.readAt = 0;
+    chunk.writeAt = 0;
+    this.#spare.push(chunk);
   }
 }

@@ -32,6 +32,7 @@ import {
   sealFrame,
 } from "./frame.ts";
 import { monotonicMs } from "./monotonic-ms.ts";
+import { PackedPayloads } from "./packed-payloads.ts";
 
 const controlWords = 64;
 const controlBytes = controlWords * 4;
@@ -196,9 +197,7 @@ export class RingProducer extends RingEnd {
     const reader = new FrameReader(this.data, this.mask, Atomics.load(this.control, word.read));
     const write = Atomics.load(this.control, word.write);
     const payloads: Buffer[] = [];
-    for (let frame = reader.next(write); frame !== undefined; frame = reader.next(write)) {
-      payloads.push(Buffer.from(frame.payload));
-    }
+    while (reader.next(write)) payloads.push(Buffer.from(reader.payload));
     return payloads;
   }
 
@@ -231,8 +230,8 @@ export class RingProducer extends RingEnd {
 }
 
 export interface Taken {
-  /** Copies in one piece of memory of their own: they stay valid when the ring moves on. */
-  payloads: Buffer[];
+  /** Copies: they stay valid when the ring moves on. */
+  payloads: PackedPayloads;
   /** Frames lost to damage before the last of these; 0 unless memory was overwritten. */
   damaged: number;
 }
@@ -297,34 +296,31 @@ export class RingConsumer extends RingEnd {
   /** Copies frames out, at most so many and about so many bytes (but at least one). They stay until `release`. */
   take(maxFrames: number, maxBytes: number): Taken {
     const write = Atomics.load(this.control, word.write);
-    const taken: Taken = { payloads: [], damaged: 0 };
     const reader = new FrameReader(this.data, this.mask, this.#taken);
-    let frame = reader.next(write);
-    if (frame === undefined) {
-      this.#taken = reader.position;
-      return taken;
-    }
-    const available = (write - this.#taken) >>> 0;
-    const copies = Buffer.allocUnsafeSlow(Math.min(available, Math.max(maxBytes, frame.payload.length)));
+    const offsets = [0];
     let used = 0;
-    while (frame !== undefined) {
-      if (taken.payloads.length === maxFrames || used + frame.payload.length > copies.length) break;
+    let damaged = 0;
+    let hasFrame = reader.next(write);
+    const roomBytes = hasFrame ? Math.max(maxBytes, reader.payloadBytes) : 0;
+    const copies = Buffer.allocUnsafeSlow(Math.min((write - this.#taken) >>> 0, roomBytes));
+    for (; hasFrame; hasFrame = reader.next(write)) {
+      if (offsets.length > maxFrames || used + reader.payloadBytes > copies.length) break;
       this.#taken = reader.position;
-      const sequence = frame.sequence >>> 0;
+      const sequence = reader.sequence >>> 0;
       const behind = (this.#expected - sequence) >>> 0;
       // Behind: an earlier consumer committed this frame and died before it moved the cursor.
-      if (behind === 0 || behind > 0x7fffffff) {
-        taken.damaged += (sequence - this.#expected) >>> 0;
-        this.#expected = (sequence + 1) >>> 0;
-        const start = used;
-        used += frame.payload.length;
-        copies.set(frame.payload, start);
-        taken.payloads.push(copies.subarray(start, used));
-      }
-      frame = reader.next(write);
+      if (behind !== 0 && behind <= 0x7fffffff) continue;
+      damaged += (sequence - this.#expected) >>> 0;
+      this.#expected = (sequence + 1) >>> 0;
+      copies.set(reader.payload, used);
+      used += reader.payloadBytes;
+      offsets.push(used);
     }
-    if (frame === undefined) this.#taken = reader.position;
-    return taken;
+    if (!hasFrame) this.#taken = reader.position;
+    // Small spans may fill little of it, and a run keeps the whole of its memory.
+    const bytes = used * 2 < copies.length ? Buffer.allocUnsafeSlow(used) : copies;
+    if (bytes !== copies) bytes.set(copies.subarray(0, used));
+    return { payloads: new PackedPayloads(bytes, offsets), damaged };
   }
 
   /** The frames taken so far are safe: their room is free. */
@@ -374,6 +370,10 @@ export class RingConsumer extends RingEnd {
 /** Walks frames from one cursor to another. Frames that are not whole are passed over; the gap in the numbers tells. */
 class FrameReader {
   position: number;
+  /** Of the frame that `next` has found. */
+  payloadBytes = 0;
+  sequence = 0;
+  #start = 0;
   readonly #data: FrameMemory;
   readonly #mask: number;
 
@@ -383,9 +383,14 @@ class FrameReader {
     this.position = position;
   }
 
-  /** The next whole span frame before `end`; its payload is a view that the ring may overwrite after `release`. */
-  next(end: number): { payload: Buffer; sequence: number } | undefined {
-    const { words, bytes } = this.#data;
+  /** The payload that `next` has found: a view that the ring may overwrite after `release`. */
+  get payload(): Buffer {
+    return this.#data.bytes.subarray(this.#start, this.#start + this.payloadBytes);
+  }
+
+  /** Goes to the next whole span frame before `end`. Returns whether there is one. */
+  next(end: number): boolean {
+    const { words } = this.#data;
     while (this.position !== end) {
       const offset = this.position & this.#mask;
       const header = offset >> 2;
@@ -397,13 +402,15 @@ class FrameReader {
       if (!fits || (kind !== frameKind.span && kind !== frameKind.padding)) {
         // The header itself is damaged: nothing tells where the next frame starts.
         this.position = end;
-        return undefined;
+        return false;
       }
       this.position = (this.position + size) | 0;
       if (kind === frameKind.padding || !isFrameWhole(this.#data, offset, payloadBytes, sequence)) continue;
-      const start = offset + frameHeaderBytes;
-      return { payload: bytes.subarray(start, start + payloadBytes), sequence };
+      this.#start = offset + frameHeaderBytes;
+      this.payloadBytes = payloadBytes;
+      this.sequence = sequence;
+      return true;
     }
-    return undefined;
+    return false;
   }
 }

@@ -1,44 +1,62 @@
-import type { StoredSpan } from "../buffer/journal.ts";
-
-/** A span in the pump's memory. */
-export interface PendingSpan extends StoredSpan {
-  /** Is it in the journal too? Always with durability `journal`; with `overflow` only once it had to be. */
-  journalled: boolean;
-}
+import { bytesOf, countOf, type SpanRun } from "../buffer/span-run.ts";
 
 /** Spans that go out in one request. */
 export interface Batch {
-  spans: readonly PendingSpan[];
+  runs: readonly SpanRun[];
+  /** Spans in it. */
+  count: number;
+  bytes: number;
   /** How often it has been sent without coming through. */
   failures: number;
   /** Not to be sent before this moment (`performance.now()`); 0: at once. */
   notBeforeMs: number;
 }
 
-export function batchOf(spans: readonly PendingSpan[], failures = 0): Batch {
-  return { spans, failures, notBeforeMs: 0 };
+export function batchOf(runs: readonly SpanRun[], failures = 0): Batch {
+  return { runs, count: countOf(runs), bytes: bytesOf(runs), failures, notBeforeMs: 0 };
 }
 
 /** Two halves by number: finds k bad spans among n in about 2·k·log2(n) requests. Needs at least two spans. */
 export function halve(batch: Batch): [Batch, Batch] {
-  return splitAt(batch, batch.spans.length >> 1);
+  return splitAt(batch, batch.count >> 1);
 }
 
 /** Two parts of about the same size in bytes, neither empty. Needs at least two spans. */
 export function halveByBytes(batch: Batch): [Batch, Batch] {
-  const half = bytesOf(batch.spans) / 2;
-  let bytes = 0;
-  let index = 0;
-  while (index < batch.spans.length - 1 && bytes < half) bytes += (batch.spans[index++] as PendingSpan).payload.length;
-  return splitAt(batch, index);
+  let count = 0;
+  let left = batch.bytes / 2;
+  for (const run of batch.runs) {
+    const fitting = run.fitting(run.count, left);
+    count += fitting;
+    left -= run.byteLength;
+    if (fitting < run.count) break;
+  }
+  // The span in the middle goes with the first part.
+  return splitAt(batch, Math.min(count + 1, batch.count - 1));
 }
 
-export function bytesOf(spans: readonly PendingSpan[]): number {
-  let bytes = 0;
-  for (const span of spans) bytes += span.payload.length;
-  return bytes;
+/** The batch's payloads end to end in memory of their own, ready to be transferred, and their lengths. */
+export function packBatch(batch: Batch): { payloads: Uint8Array<ArrayBuffer>; lengths: number[] } {
+  const payloads = Buffer.allocUnsafeSlow(batch.bytes);
+  const lengths: number[] = [];
+  let offset = 0;
+  for (const run of batch.runs) {
+    payloads.set(run.bytes, offset);
+    offset += run.byteLength;
+    for (let index = 0; index < run.count; index++) lengths.push(run.payloadBytes(index));
+  }
+  return { payloads, lengths };
 }
 
-function splitAt(batch: Batch, index: number): [Batch, Batch] {
-  return [batchOf(batch.spans.slice(0, index)), batchOf(batch.spans.slice(index))];
+function splitAt(batch: Batch, count: number): [Batch, Batch] {
+  const first: SpanRun[] = [];
+  const second: SpanRun[] = [];
+  let left = count;
+  for (const run of batch.runs) {
+    const split = Math.min(left, run.count);
+    if (split > 0) first.push(run.slice(0, split));
+    if (split < run.count) second.push(run.slice(split));
+    left -= split;
+  }
+  return [batchOf(first), batchOf(second)];
 }

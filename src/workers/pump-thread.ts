@@ -11,6 +11,9 @@ import type { CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
 import { Pump } from "./pump.ts";
 import { Sender } from "./sender.ts";
 import { Store } from "./store.ts";
+import { stepBack } from "./thread-priority.ts";
+
+stepBack("pump");
 
 const setup = workerData as PumpSetup;
 const owner: JournalOwner = { baseUrl: setup.baseUrl, publicKey: setup.destination?.publicKey };
@@ -87,7 +90,9 @@ function committedSequence(journal: Journal): number {
   const position = journal.getMeta("ring");
   if (position === undefined) return counters.read().taken;
   const { ringId, sequence } = JSON.parse(position) as { ringId: string; sequence: number };
-  return ringId === setup.ringId ? sequence : counters.read().taken;
+  const { taken } = counters.read();
+  // With durability `overflow` the journal may be behind what was taken into memory.
+  return ringId === setup.ringId ? Math.max(sequence, taken) : taken;
 }
 
 /** A pump that follows a crashed one goes on counting where that one last published. */

@@ -4,13 +4,14 @@ import type { RingConsumer } from "../buffer/ring.ts";
 import type { Announcer } from "./announcer.ts";
 import type { ExportPool } from "./export-pool.ts";
 import type { CallerMessage, PumpMessage } from "./messages.ts";
+import { isLate, Nap, napMs } from "./nap.ts";
 import type { Sender } from "./sender.ts";
 import type { Store } from "./store.ts";
 
-/** While spans come, the pump naps instead of sleeping: waking a sleeper costs the caller 3 to 60 µs a span. */
-const napMs = 3;
-
-/** So long after the last span the pump goes on napping before it sleeps. */
+/**
+ * So long after the last span the pump goes on napping before it sleeps: waking a sleeper costs the caller 3 to 60 µs a
+ * span, a nap costs nothing.
+ */
 const awakeMs = 50;
 
 /** The longest sleep, so that nothing depends on a wake-up alone. */
@@ -18,6 +19,9 @@ const maxSleepMs = 30_000;
 
 /** How long a process that exits waits for requests under way, so that a span the server has is not sent again. */
 const exitGraceMs = 1_000;
+
+/** Between two attempts to commit what is left. */
+const finishNapMs = 3;
 
 interface Flush {
   id: number;
@@ -39,12 +43,14 @@ export interface PumpParts {
 
 /**
  * The pump: ring → journal → batches → outcomes. One loop, three sources of work: the ring, messages of the caller,
- * reports of the export threads. Commits go before exports in every turn.
+ * reports of the export threads. In every turn commits (new spans and what has been acknowledged since, in one
+ * transaction) go before exports.
  */
 export class Pump {
   readonly #parts: PumpParts;
   #flushes: Flush[] = [];
   #closing: { id: number | undefined; deadlineMs: number } | undefined;
+  readonly #nap = new Nap();
   #isSignalled = false;
   #lastTakenAtMs = 0;
 
@@ -70,58 +76,59 @@ export class Pump {
     this.signal();
   }
 
-  /** Something has happened that the loop should look at. Any callback of this thread may call it. */
+  /** Something has happened that the loop should look at now. Any callback of this thread may call it. */
   signal(): void {
     this.#isSignalled = true;
     this.#parts.ring.wake();
+    this.#nap.end();
   }
 
   /** Runs until `close`, or until the process that exits has been settled. */
   async run(): Promise<void> {
-    const { ring, sender } = this.#parts;
+    const { ring, sender, store } = this.#parts;
     while (!this.#isFinished()) {
       this.#isSignalled = false;
-      const hasMore = this.#turn();
-      if (hasMore) {
-        this.#lastTakenAtMs = performance.now();
-        await yieldToEvents();
-      } else if (this.#parts.store.isDiskResting || this.#parts.store.shrink()) await pause(napMs);
-      else if (performance.now() - this.#lastTakenAtMs < awakeMs || this.#closing !== undefined) await pause(napMs);
+      const isHurried = this.#turn();
+      if (store.lastTakenCount > 0) this.#lastTakenAtMs = performance.now();
+      const durationMs = napMs(store.lastTakenCount, sender.isCallerLate);
+      if (isHurried) await yieldToEvents();
+      else if (performance.now() - this.#lastTakenAtMs < awakeMs || this.#closing !== undefined) {
+        await this.#nap.take(durationMs);
+      } else if (store.isDiskResting || store.tidy()) await this.#nap.take(durationMs);
       else {
-        const deadlineMs = Math.min(
-          sender.nextDeadlineMs(),
-          this.#parts.store.diskRetryAtMs || Number.POSITIVE_INFINITY,
-        );
-        const sleepMs = Math.min(maxSleepMs, Math.max(napMs, deadlineMs - performance.now()));
+        const deadlineMs = Math.min(sender.nextDeadlineMs(), store.diskRetryAtMs || Number.POSITIVE_INFINITY);
+        const sleepMs = Math.min(maxSleepMs, Math.max(durationMs, deadlineMs - performance.now()));
         await ring.sleep(sleepMs, () => this.#isSignalled || ring.isSettleWanted());
       }
     }
     await this.#finish();
   }
 
-  /** A report has been applied. */
+  /** A report has come in. It is recorded in the next turn, with those that come until then. */
   reported(): void {
-    if (this.#closing === undefined) this.#parts.sender.dispatch();
-    this.signal();
+    const { ring, sender } = this.#parts;
+    if (sender.isIdling && !sender.isCallerLate) this.signal();
+    // A nap goes on, but a sleep must not.
+    else ring.wake();
   }
 
   /** Makes the figures visible to the caller. */
   publish(): void {
     const { store, sender, counters } = this.#parts;
-    store.measure(sender.handedOut().next().value ?? undefined);
+    store.measure(sender.oldestHandedOut().acceptedAtMs);
     store.counters.state = pumpStates.indexOf(sender.circuit.state);
     store.counters.exportMsP50 = sender.exportMicros.quantile(0.5) / 1000;
     store.counters.exportMsP99 = sender.exportMicros.quantile(0.99) / 1000;
     counters.publish(store.counters);
   }
 
-  /** One round of all work that can be done now. Returns whether the ring gave something. */
+  /** One round of all work that can be done now. Returns whether the next should follow at once. */
   #turn(): boolean {
     const { ring, store, sender } = this.#parts;
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
-    store.retryRecords();
+    sender.isCallerLate = isLate(ring.callerLateMs());
     const isClosing = this.#closing !== undefined;
-    const hasMore = store.takeFrom(ring, isClosing || sender.circuit.state !== "sending");
+    const isHurried = store.takeFrom(ring, isClosing || sender.circuit.state !== "sending");
     // At once, not when the requests under way are done: nobody knows how long the process still lives.
     if (isClosing) store.journalAll(sender.handedOut());
     this.#markFlushes();
@@ -129,7 +136,7 @@ export class Pump {
     if (!isClosing) sender.dispatch();
     this.#answerFlushes();
     this.publish();
-    return hasMore;
+    return isHurried;
   }
 
   #markFlushes(): void {
@@ -152,10 +159,9 @@ export class Pump {
 
   #oldestPendingId(): number {
     const { store, sender } = this.#parts;
-    let oldest = store.window.oldest?.id ?? Number.POSITIVE_INFINITY;
-    if (store.window.hasUnloaded) oldest = Math.min(oldest, store.window.loadedThroughId + 1);
-    for (const span of sender.handedOut()) oldest = Math.min(oldest, span.id);
-    return oldest;
+    const { backfill, oldest } = store.window;
+    const oldestWaiting = backfill.first?.from ?? oldest?.firstId ?? Number.POSITIVE_INFINITY;
+    return Math.min(oldestWaiting, sender.oldestHandedOut().id);
   }
 
   #isFinished(): boolean {
@@ -173,9 +179,8 @@ export class Pump {
     for (;;) {
       while (store.takeFrom(ring, true));
       store.journalAll(sender.handedOut());
-      store.retryRecords();
       if ((ring.isEmpty() && store.isAllRecorded) || performance.now() >= deadlineMs) break;
-      await pause(napMs);
+      await this.#nap.take(finishNapMs);
     }
     sender.circuit.stop();
     this.publish();
@@ -185,10 +190,6 @@ export class Pump {
     await pool.destroy();
     if (this.#closing?.id !== undefined) post({ type: "done", id: this.#closing.id });
   }
-}
-
-function pause(durationMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, durationMs));
 }
 
 function yieldToEvents(): Promise<void> {

@@ -1,6 +1,8 @@
 import { LatencyHistogram } from "../buffer/latency-histogram.ts";
+import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
-import { type Batch, batchOf, bytesOf, halve, halveByBytes, type PendingSpan } from "./batch.ts";
+import { type Batch, batchOf, halve, halveByBytes, packBatch } from "./batch.ts";
+import { BatchSize } from "./batch-size.ts";
 import { Circuit } from "./circuit.ts";
 import type { ExportPool } from "./export-pool.ts";
 import type { Destination, ExportReport, PumpSetup, SpanVerdict } from "./messages.ts";
@@ -9,6 +11,9 @@ import type { Store } from "./store.ts";
 /** A batch that failed rests before it is sent again, doubling from here to a minute, while others take their turn. */
 const firstRestMs = 500;
 const maxRestMs = 60_000;
+
+/** While there is backfill, so many batches of new spans go before one of it: it keeps a quarter of the sending (P11). */
+const liveBatchesInARow = 3;
 
 export type SenderSetup = Pick<
   PumpSetup,
@@ -37,12 +42,17 @@ export class Sender {
   readonly #pool: Pick<ExportPool, "send">;
   readonly #announcer: Announcer;
   readonly #onReport: () => void;
+  readonly #size: BatchSize;
   readonly #inFlight = new Set<Batch>();
+  #inFlightBytes = 0;
   #returned: Batch[] = [];
+  #liveInARow = 0;
   #transport: PumpSetup["transport"];
   #changedTransportSinceSuccess = false;
   /** Somebody waits for delivery: no batch waits to be full. */
   isUrgent = false;
+  /** The caller's event loop is late: it gets the core, and exports one slot and small batches. */
+  isCallerLate = false;
 
   /** @param onReport called after each report has been applied. */
   constructor(
@@ -58,6 +68,7 @@ export class Sender {
     this.#announcer = announcer;
     this.#onReport = onReport;
     this.#transport = setup.transport;
+    this.#size = new BatchSize(setup);
     if (setup.destination === undefined) {
       this.circuit.holdForever();
       announcer.say(
@@ -72,20 +83,43 @@ export class Sender {
     return this.#inFlight.size;
   }
 
-  /** Spans that are handed out and not yet done, oldest batch first. */
-  *handedOut(): Generator<PendingSpan> {
-    for (const batch of this.#inFlight) yield* batch.spans;
-    for (const batch of this.#returned) yield* batch.spans;
+  /** Of the batches under way. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
+
+  /** Are at least half of the slots free? */
+  get isIdling(): boolean {
+    return this.#inFlight.size * 2 <= this.#slots;
+  }
+
+  /** Spans that are handed out and not yet done. */
+  *handedOut(): Generator<SpanRun> {
+    for (const batch of this.#inFlight) yield* batch.runs;
+    for (const batch of this.#returned) yield* batch.runs;
+  }
+
+  /** When the oldest span handed out was accepted, and its id; both infinite when there is none. */
+  oldestHandedOut(): { id: number; acceptedAtMs: number } {
+    const oldest = { id: Number.POSITIVE_INFINITY, acceptedAtMs: Number.POSITIVE_INFINITY };
+    for (const run of this.handedOut()) {
+      oldest.id = Math.min(oldest.id, run.firstId);
+      oldest.acceptedAtMs = Math.min(oldest.acceptedAtMs, run.acceptedAtMs);
+    }
+    return oldest;
   }
 
   /** Sends as many batches as may go now. */
   dispatch(): void {
-    const { destination, exportConcurrency } = this.#setup;
+    const { destination } = this.#setup;
     if (destination === undefined) return;
-    while (this.circuit.allowance(this.#inFlight.size, exportConcurrency) > 0) {
+    if (this.isCallerLate) this.#size.reset();
+    this.#size.settle(this.#store.waiting, this.#slots);
+    while (this.circuit.allowance(this.#inFlight.size, this.#slots) > 0) {
       const batch = this.#nextBatch();
       if (batch === undefined) return;
       this.#inFlight.add(batch);
+      this.#inFlightBytes += batch.bytes;
       void this.#send(batch, destination);
     }
   }
@@ -98,60 +132,72 @@ export class Sender {
 
   /** When `dispatch` may have something to do again (`performance.now()`), if nothing else happens before. */
   nextDeadlineMs(): number {
-    const isFull = this.circuit.state === "sending" && this.#inFlight.size >= this.#setup.exportConcurrency;
-    const isProbing = this.circuit.state !== "sending" && this.#inFlight.size > 0;
+    const isSending = this.circuit.state === "sending";
+    const isFull = this.#inFlight.size >= this.#slots || this.#size.roomBytes(this.#inFlightBytes) === 0;
+    const isProbing = !isSending && this.#inFlight.size > 0;
     // The next report wakes the pump.
-    if (isFull || isProbing) return Number.POSITIVE_INFINITY;
+    if ((isSending && isFull) || isProbing) return Number.POSITIVE_INFINITY;
     let deadlineMs = this.#windowDeadlineMs();
     for (const batch of this.#returned) deadlineMs = Math.min(deadlineMs, batch.notBeforeMs);
     return Math.max(deadlineMs, this.circuit.untilMs);
   }
 
+  get #slots(): number {
+    return this.isCallerLate ? 1 : this.#setup.exportConcurrency;
+  }
+
   #windowDeadlineMs(): number {
-    const { oldest } = this.#store.window;
+    const { backfill, oldest } = this.#store.window;
+    if (this.#isLiveDue() || !backfill.isEmpty) return 0;
     if (oldest === undefined) return Number.POSITIVE_INFINITY;
-    if (this.#isDue()) return 0;
     return performance.now() + this.#setup.flushIntervalMs - Math.max(0, Date.now() - oldest.acceptedAtMs);
   }
 
   #nextBatch(): Batch | undefined {
     const nowMs = performance.now();
     const index = this.#returned.findIndex((batch) => batch.notBeforeMs <= nowMs);
-    if (index >= 0) return this.#returned.splice(index, 1)[0];
+    if (index >= 0) {
+      const { bytes } = this.#returned[index] as Batch;
+      return this.#size.mayAdd(bytes, this.#inFlightBytes) ? this.#returned.splice(index, 1)[0] : undefined;
+    }
     // Batches that rest are in memory too: while they fill it, nothing is added to them.
     if (this.#restingBytes() >= this.#setup.maxMemoryBytes / 4) return undefined;
-    this.#store.load();
-    const { window } = this.#store;
-    if (window.count > 0 && this.#isDue()) {
-      return batchOf(window.shift(this.#setup.batchSize, this.#setup.maxBatchBytes));
+    const roomBytes = this.#size.roomBytes(this.#inFlightBytes);
+    if (roomBytes === 0) return undefined;
+    const runs = this.#nextRuns(this.#size.maxSpans, roomBytes);
+    return runs.length > 0 ? batchOf(runs) : undefined;
+  }
+
+  /** New spans before old ones (P11), but for the share that the old ones keep. */
+  #nextRuns(maxSpans: number, maxBytes: number): SpanRun[] {
+    const isLiveDue = this.#isLiveDue();
+    const isBackfill = !this.#store.window.backfill.isEmpty;
+    if (isBackfill && (!isLiveDue || this.#liveInARow >= liveBatchesInARow)) {
+      this.#liveInARow = 0;
+      const runs = this.#store.takeBackfill(maxSpans, maxBytes);
+      if (runs.length > 0) return runs;
     }
-    return undefined;
+    if (!isLiveDue) return [];
+    if (isBackfill) this.#liveInARow++;
+    return this.#store.takeLive(maxSpans, maxBytes);
   }
 
   #restingBytes(): number {
-    return this.#returned.reduce((sum, batch) => sum + bytesOf(batch.spans), 0);
+    return this.#returned.reduce((sum, batch) => sum + batch.bytes, 0);
   }
 
-  /** Is the window's next batch full, old enough, or wanted? */
-  #isDue(): boolean {
-    const { window } = this.#store;
-    const { batchSize, maxBatchBytes, flushIntervalMs } = this.#setup;
-    if (this.isUrgent || window.hasUnloaded) return true;
-    if (window.count >= batchSize || window.bytes >= maxBatchBytes) return true;
-    return Date.now() - (window.oldest as PendingSpan).acceptedAtMs >= flushIntervalMs;
+  /** Is the live lane's next batch full, old enough, or wanted? */
+  #isLiveDue(): boolean {
+    const { count, bytes, oldest } = this.#store.window;
+    if (oldest === undefined) return false;
+    if (this.isUrgent || count >= this.#setup.batchSize || bytes >= this.#size.maxBytes) return true;
+    return Date.now() - oldest.acceptedAtMs >= this.#setup.flushIntervalMs;
   }
 
   async #send(batch: Batch, destination: Destination): Promise<void> {
     const { sender, compression, exportTimeoutMs } = this.#setup;
-    const payloads = new Uint8Array(bytesOf(batch.spans));
-    const lengths: number[] = [];
-    let offset = 0;
-    for (const { payload } of batch.spans) {
-      payloads.set(payload, offset);
-      offset += payload.length;
-      lengths.push(payload.length);
-    }
-    if (batch.failures > 0) this.#store.counters.resent += batch.spans.length;
+    const { payloads, lengths } = packBatch(batch);
+    if (batch.failures > 0) this.#store.counters.resent += batch.count;
     const sentAtMs = performance.now();
     const report = await this.#pool.send({
       destination,
@@ -165,6 +211,7 @@ export class Sender {
     // The journal is closed: the spans stay in it and are sent again at the next start.
     if (this.circuit.state === "stopped") return;
     this.#inFlight.delete(batch);
+    this.#inFlightBytes -= batch.bytes;
     this.exportMicros.record((performance.now() - sentAtMs) * 1000);
     this.#store.counters.truncated += report.truncated;
     this.#apply(batch, report, sentAtMs);
@@ -176,7 +223,7 @@ export class Sender {
     if (report.verdict !== "acknowledged") this.#announcer.lastError(reason);
     switch (report.verdict) {
       case "acknowledged":
-        this.#store.acknowledge(batch.spans);
+        this.#store.acknowledge(batch.runs);
         this.#succeed(sentAtMs);
         return;
       case "per-span":
@@ -185,13 +232,16 @@ export class Sender {
       case "rejected":
         // The server answered and is well; only these spans are at fault.
         this.circuit.succeed(sentAtMs);
-        if (batch.spans.length === 1) this.#store.bury(batch.spans, report.status, reason);
+        if (batch.count === 1) this.#store.bury(batch.runs, report.status, reason);
         else this.#returned.unshift(...halve(batch));
         return;
       case "too-large":
         this.circuit.succeed(sentAtMs);
-        if (batch.spans.length === 1) this.#store.bury(batch.spans, report.status, reason);
-        else this.#returned.unshift(...halveByBytes(batch));
+        if (batch.count === 1) this.#store.bury(batch.runs, report.status, reason);
+        else {
+          this.#size.tooLarge(batch.bytes);
+          this.#returned.unshift(...halveByBytes(batch));
+        }
         return;
       case "hold":
         this.circuit.hold();
@@ -213,10 +263,10 @@ export class Sender {
 
   /** A 207: each span has its own verdict. */
   #applyEach(batch: Batch, verdicts: readonly SpanVerdict[], sentAtMs: number): void {
-    const acknowledged: PendingSpan[] = [];
-    const again: PendingSpan[] = [];
+    const acknowledged: SpanRun[] = [];
+    const again: SpanRun[] = [];
     let held: string | undefined;
-    for (const [index, span] of batch.spans.entries()) {
+    for (const [index, span] of spansOf(batch).entries()) {
       const { outcome, status, reason }: SpanVerdict = verdicts[index] ?? { outcome: "retry" };
       if (outcome === "acknowledged") acknowledged.push(span);
       else if (outcome === "rejected") this.#store.bury([span], status, reason ?? "rejected");
@@ -244,7 +294,9 @@ export class Sender {
   #succeed(sentAtMs: number): void {
     this.#changedTransportSinceSuccess = false;
     this.circuit.succeed(sentAtMs);
+    // An older request, sent before the trouble, proves nothing.
     if (this.circuit.state !== "sending") return;
+    this.#size.succeeded(this.#store.waiting, this.#slots);
     this.#announcer.lastError(undefined);
     this.#announcer.reset("held");
   }
@@ -261,6 +313,7 @@ export class Sender {
 
   #giveBack(batch: Batch): void {
     batch.failures++;
+    this.#size.reset();
     this.#rest(batch);
     // Durability `overflow` promises the disk as soon as Langfuse is away.
     this.#store.journalAll(this.handedOut());
@@ -287,4 +340,9 @@ export class Sender {
     this.#returned.unshift(batch);
     if (!isLate) this.#announcer.say("transport", "info", `changed to the ${this.#transport} route: ${reason}`);
   }
+}
+
+/** Each span as a run of its own. */
+function spansOf(batch: Batch): SpanRun[] {
+  return batch.runs.flatMap((run) => Array.from({ length: run.count }, (_, index) => run.slice(index, index + 1)));
 }

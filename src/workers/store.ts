@@ -1,17 +1,18 @@
 import { type Counters, zeroCounters } from "../buffer/counters.ts";
 import type { Journal } from "../buffer/journal.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
+import { bytesOf, countOf, SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
-import { bytesOf, type PendingSpan } from "./batch.ts";
 import type { PumpSetup } from "./messages.ts";
+import { Outcomes } from "./outcomes.ts";
 import { Window } from "./window.ts";
 
-/** One group transaction: large enough to pay for its commit, short enough (about 10 ms) to leave room for exports. */
+/** One group transaction: large enough to pay for its commit, short enough (about 5 ms) to leave room for exports. */
 const commitFrames = 1_000;
 const commitBytes = 2 * 1024 * 1024;
 
-/** Spans that are loaded from the journal in one go. */
-const loadSpans = 500;
+/** This part of the ring taken in one go means that there is no time for a nap. */
+const hurryShare = 1 / 8;
 
 /** Spans that are dropped in one go when the disk's share is used up. */
 const dropSpans = 100;
@@ -29,7 +30,8 @@ export type StoreSetup = Pick<
 
 /**
  * All pending spans: journal, window and the counters that must agree with them (P2). A span enters by `takeFrom`, is
- * handed out by `window.shift`, and leaves by `acknowledge` or `bury`, once the journal has recorded it.
+ * handed out by `takeLive` or `takeBackfill`, and leaves by `acknowledge` or `bury`, once the journal has recorded it:
+ * with the next `takeFrom`, in the same transaction as what that one takes.
  */
 export class Store {
   readonly counters: Counters = zeroCounters();
@@ -37,23 +39,37 @@ export class Store {
   readonly #setup: StoreSetup;
   readonly #journal: Journal;
   readonly #announcer: Announcer;
-  /** Acknowledged or buried, but the disk refused to record it yet. They are never sent again in this process. */
-  #unrecorded: (() => void)[] = [];
+  readonly #outcomes = new Outcomes();
+  /** Pending spans that are in no lane: under way, at rest, or with an outcome that is not recorded yet. */
+  #handedOut = 0;
+  #lastTakenCount = 0;
   #diskRetryAtMs = 0;
+  /** When the oldest span of the backfill was accepted, and which that is. */
+  #oldestBackfill = { id: 0, acceptedAtMs: 0 };
 
   constructor(setup: StoreSetup, journal: Journal, announcer: Announcer) {
     this.#setup = setup;
     this.#journal = journal;
     this.#announcer = announcer;
-    // A quarter of the memory: the rest is for the caller's burst and the batches under way.
-    const limits = { maxSpans: setup.maxQueueSize, maxBytes: setup.maxMemoryBytes / 4 };
-    this.window = new Window(limits, 0, journal.count > 0);
+    // An eighth of the memory: the rest is for the caller's burst and the batches under way.
+    this.window = new Window({ maxSpans: setup.maxQueueSize, maxBytes: setup.maxMemoryBytes / 8 });
+    if (journal.count > 0) this.window.backfill.add(1, journal.lastId);
     this.counters.pending = journal.count;
   }
 
   /** Id of the newest span taken so far. */
   get lastId(): number {
     return this.#journal.lastId;
+  }
+
+  /** Spans that nobody has been handed: both lanes. */
+  get waiting(): number {
+    return this.counters.pending - this.#handedOut;
+  }
+
+  /** Spans that the last `takeFrom` brought. */
+  get lastTakenCount(): number {
+    return this.#lastTakenCount;
   }
 
   /** When a refused write is to be tried again (`performance.now()`); 0: the disk is well. */
@@ -67,24 +83,32 @@ export class Store {
   }
 
   /**
-   * Takes what the ring holds, commits it, and frees the ring. Returns whether there may be more to take.
+   * Takes what the ring holds, commits it together with all outcomes since, and frees the ring. Returns whether so much
+   * came that the next look should be at once.
    * @param isAway Langfuse cannot be reached: durability `overflow` must write too.
    */
   takeFrom(ring: RingConsumer, isAway: boolean): boolean {
-    if (this.isDiskResting || ring.isEmpty() || !ring.beginCommit()) return false;
+    this.#lastTakenCount = 0;
+    if (this.isDiskResting) return false;
+    // After a refusal outcomes go first and alone: they may free the very room that new spans want.
+    if (this.#diskRetryAtMs > 0 && !this.record()) return false;
+    if (ring.isEmpty() || !ring.beginCommit()) {
+      this.record();
+      return false;
+    }
     const lastSequence = ring.lastSequence;
     const { payloads, damaged } = ring.take(commitFrames, commitBytes);
-    const acceptedAtMs = Date.now();
-    const spans = payloads.map((payload) => ({ id: this.#journal.nextId(), acceptedAtMs, payload, journalled: false }));
+    const { count } = payloads;
+    const run = new SpanRun(this.#journal.nextIds(count), Date.now(), payloads, false);
     try {
-      const kept = this.#commit(spans, isAway, ring.lastSequence);
+      const isKept = this.#commit(run, isAway, ring.lastSequence);
       ring.release();
       this.#diskRetryAtMs = 0;
-      this.counters.taken += spans.length + damaged;
+      this.counters.taken += count + damaged;
       this.counters.droppedDamaged += damaged;
-      this.counters.pending += kept.length;
-      this.counters.droppedDiskFull += spans.length - kept.length;
-      for (const span of kept) this.window.append(span);
+      if (isKept) this.counters.pending += count;
+      else this.counters.droppedDiskFull += count;
+      if (isKept && count > 0) this.window.append(run);
     } catch (error) {
       ring.rewind(lastSequence);
       this.#diskFailed(error);
@@ -93,108 +117,138 @@ export class Store {
       ring.endCommit();
     }
     if (damaged > 0) this.#announcer.say("damaged", "warn", `${damaged} spans were overwritten in memory and are lost`);
-    return spans.length > 0;
+    this.#lastTakenCount = count;
+    return count === commitFrames || run.byteLength + ring.occupiedBytes() >= ring.capacityBytes * hurryShare;
+  }
+
+  /** The next spans of the live lane, oldest first, at least one; none when it is empty. */
+  takeLive(maxSpans: number, maxBytes: number): SpanRun[] {
+    const runs = this.window.take(maxSpans, maxBytes);
+    this.#handedOut += countOf(runs);
+    return runs;
+  }
+
+  /** The oldest spans of the backfill, at least one; none when there is no backfill. */
+  takeBackfill(maxSpans: number, maxBytes: number): SpanRun[] {
+    const { backfill } = this.window;
+    const taken: SpanRun[] = [];
+    let count = 0;
+    let bytes = 0;
+    for (let range = backfill.first; range !== undefined && count < maxSpans; range = backfill.first) {
+      const { from, through } = range;
+      const limits = { fromId: from, throughId: through, maxSpans: maxSpans - count, maxBytes: maxBytes - bytes };
+      const { runs, isAll } = this.#journal.read({ ...limits, atLeastOne: count === 0 });
+      taken.push(...runs);
+      count += countOf(runs);
+      bytes += bytesOf(runs);
+      backfill.removeThrough(isAll ? through : (runs.at(-1)?.lastId ?? from - 1));
+      if (!isAll) break;
+    }
+    this.#handedOut += count;
+    return taken;
   }
 
   /** Langfuse went away, or the process ends: what is in memory alone goes to the journal. */
-  journalAll(spans: Iterable<PendingSpan>): void {
-    const inMemory = [...spans, ...this.window].filter((span) => !span.journalled);
+  journalAll(handedOut: Iterable<SpanRun>): void {
+    if (this.#setup.durability === "journal") return;
+    const inMemory = [...handedOut, ...this.window].filter((run) => !run.isJournalled);
     if (inMemory.length === 0) return;
     try {
       this.#journal.insert(inMemory);
-      for (const span of inMemory) span.journalled = true;
+      for (const run of inMemory) run.isJournalled = true;
     } catch (error) {
       this.#diskFailed(error);
     }
   }
 
-  acknowledge(spans: readonly PendingSpan[]): void {
-    this.#record(() => {
-      const removed = this.#journal.remove(spans.filter((span) => span.journalled).map((span) => span.id));
-      this.counters.pending -= removed + spans.filter((span) => !span.journalled).length;
-      this.counters.acknowledged += spans.length;
-    });
+  acknowledge(runs: readonly SpanRun[]): void {
+    this.#outcomes.acknowledge(runs);
   }
 
-  bury(spans: readonly PendingSpan[], status: number | undefined, reason: string): void {
-    this.#record(() => {
-      this.#journal.bury(
-        spans.map((span) => ({ span, status, reason })),
-        Date.now(),
-      );
-      this.counters.pending -= spans.length;
-      this.counters.deadLettered += spans.length;
-    });
-    this.#announcer.say("dead-letter", "warn", `${spans.length} span(s) went to the dead letters: ${reason}`);
+  bury(runs: readonly SpanRun[], status: number | undefined, reason: string): void {
+    this.#outcomes.bury(runs, status, reason);
+    this.#announcer.say("dead-letter", "warn", `${countOf(runs)} span(s) went to the dead letters: ${reason}`);
   }
 
-  /** Brings spans that are in the journal alone into the window, as far as there is room. */
-  load(): void {
-    while (this.window.hasUnloaded && !this.window.isFull) {
-      const { spans: room, bytes } = this.window.room;
-      const limit = Math.min(room, loadSpans);
-      const rows = this.#journal.read(this.window.loadedThroughId, limit, bytes);
-      this.window.load(
-        rows.spans.map((span) => ({ ...span, journalled: true })),
-        rows.isAll,
-      );
-      if (rows.spans.length === 0) return;
-    }
-  }
-
-  /** Tries again what the disk has refused. */
-  retryRecords(): void {
-    if (this.#unrecorded.length === 0 || this.isDiskResting) return;
-    const actions = this.#unrecorded;
-    this.#unrecorded = [];
-    for (const action of actions) this.#record(action);
-  }
-
-  /** Has the disk taken every outcome? */
-  get isAllRecorded(): boolean {
-    return this.#unrecorded.length === 0;
-  }
-
-  /** Gives free pages back when the queue is empty. Returns whether to call again. */
-  shrink(): boolean {
-    if (this.#journal.count > 0 || this.isDiskResting) return false;
+  /** Records all outcomes since the last time, in one transaction. Returns whether the disk took them. */
+  record(): boolean {
+    if (this.isDiskResting) return false;
     try {
-      return this.#journal.shrink();
+      this.#journal.together(() => this.#outcomes.write(this.#journal));
+      this.#countOutcomes();
+      this.#diskRetryAtMs = 0;
+      return true;
     } catch (error) {
       this.#diskFailed(error);
       return false;
     }
   }
 
-  measure(oldestInFlight: PendingSpan | undefined): void {
+  /** Has the disk taken every outcome? */
+  get isAllRecorded(): boolean {
+    return this.#outcomes.isEmpty;
+  }
+
+  /** For a quiet moment: what makes the next burst cheaper. Returns whether to call again. */
+  tidy(): boolean {
+    if (this.isDiskResting) return false;
+    try {
+      this.#journal.checkpoint();
+      return this.#journal.count === 0 && this.#journal.shrink();
+    } catch (error) {
+      this.#diskFailed(error);
+      return false;
+    }
+  }
+
+  /** @param oldestHandedOutAtMs when the oldest span under way or at rest was accepted. */
+  measure(oldestHandedOutAtMs: number): void {
     this.counters.journalSpans = this.#journal.count;
     this.counters.journalBytes = this.#journal.fileBytes();
-    const oldest = oldestInFlight ?? this.window.oldest;
-    this.counters.oldestPendingAtMs = oldest?.acceptedAtMs ?? 0;
+    const oldestLiveAtMs = this.window.oldest?.acceptedAtMs ?? Number.POSITIVE_INFINITY;
+    const oldestAtMs = Math.min(oldestHandedOutAtMs, oldestLiveAtMs, this.#oldestBackfillAtMs());
+    this.counters.oldestPendingAtMs = oldestAtMs === Number.POSITIVE_INFINITY ? 0 : oldestAtMs;
   }
 
   /** Closes the journal; an empty one gives its room back first, as far as that takes no noticeable time. */
   close(): void {
     const deadlineMs = performance.now() + closingShrinkMs;
-    while (performance.now() < deadlineMs && this.shrink());
+    while (performance.now() < deadlineMs && this.tidy());
     this.#journal.close();
   }
 
-  /** Returns the spans that are kept; the others are over the disk's limit. */
-  #commit(spans: PendingSpan[], isAway: boolean, sequence: number): PendingSpan[] {
-    if (spans.length === 0) return spans;
-    const bytes = bytesOf(spans);
+  /** Returns whether the spans are kept; otherwise they are over the disk's limit. */
+  #commit(run: SpanRun, isAway: boolean, sequence: number): boolean {
     const mayStayInMemory = this.#setup.durability === "overflow" && !isAway;
-    if (mayStayInMemory && this.window.hasRoomFor(spans.length, bytes)) return spans;
-    if (!this.#makeRoom(bytes)) return [];
-    this.#journal.insert(spans, { ringId: this.#setup.ringId, sequence });
-    for (const span of spans) span.journalled = true;
-    return spans;
+    const toJournal = (mayStayInMemory ? this.window.crowdedOut(run) : [run]).filter((part) => !part.isJournalled);
+    const isNothing = countOf(toJournal) === 0;
+    const isRoom = isNothing || this.#makeRoom(bytesOf(toJournal));
+    this.#journal.together(() => {
+      // First: the pages that they free take the new spans.
+      this.#outcomes.write(this.#journal);
+      if (isRoom && !isNothing) this.#journal.insert(toJournal, { ringId: this.#setup.ringId, sequence });
+    });
+    this.#countOutcomes();
+    if (isRoom) for (const part of toJournal) part.isJournalled = true;
+    return isRoom;
+  }
+
+  #countOutcomes(): void {
+    if (this.#outcomes.isEmpty) return;
+    const { acknowledged, deadLettered } = this.#outcomes.clear();
+    this.counters.pending -= acknowledged + deadLettered;
+    this.counters.acknowledged += acknowledged;
+    this.counters.deadLettered += deadLettered;
+    this.#handedOut -= acknowledged + deadLettered;
   }
 
   /** Makes room on the disk by the overflow policy. Returns whether there is enough. */
   #makeRoom(incomingBytes: number): boolean {
     const limit = this.#setup.maxDiskBytes - incomingBytes;
+    if (this.#journal.usedBytes() <= limit) return true;
+    // What is acknowledged already may be all the room that is wanted.
+    this.#journal.together(() => this.#outcomes.write(this.#journal));
+    this.#countOutcomes();
     if (this.#journal.usedBytes() <= limit) return true;
     this.#announcer.say(
       "disk-full",
@@ -203,24 +257,38 @@ export class Store {
     );
     if (this.#setup.overflowPolicy === "drop-newest") return false;
     while (this.#journal.usedBytes() > limit) {
-      // Nothing that is under way: the oldest that nobody has been handed.
-      const handedOutThrough = (this.window.oldest?.id ?? this.window.loadedThroughId + 1) - 1;
-      const dropped = this.#journal.dropOldest(handedOutThrough, dropSpans);
-      if (dropped.length === 0) return false;
-      this.window.forget(dropped);
-      this.counters.pending -= dropped.length;
-      this.counters.droppedDiskFull += dropped.length;
+      const dropped = this.#dropOldest();
+      if (dropped === undefined) return false;
+      this.counters.pending -= dropped;
+      this.counters.droppedDiskFull += dropped;
     }
     return true;
   }
 
-  #record(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.#unrecorded.push(action);
-      this.#diskFailed(error);
+  /** Drops the oldest spans that nobody has been handed. Returns how many; undefined: there are none on the disk. */
+  #dropOldest(): number | undefined {
+    const { backfill, oldest } = this.window;
+    const range = backfill.first;
+    if (range !== undefined) {
+      const { dropped, throughId } = this.#journal.dropOldest(range.from, range.through, dropSpans);
+      backfill.removeThrough(throughId);
+      return dropped;
     }
+    if (oldest === undefined || !oldest.isJournalled) return undefined;
+    const part = oldest.slice(0, Math.min(dropSpans, oldest.count));
+    const dropped = this.#journal.remove(part.firstId, part.lastId);
+    for (const run of this.window.take(part.count, Number.POSITIVE_INFINITY)) run.release();
+    return dropped;
+  }
+
+  #oldestBackfillAtMs(): number {
+    const range = this.window.backfill.first;
+    if (range === undefined) return Number.POSITIVE_INFINITY;
+    if (this.#oldestBackfill.id !== range.from) {
+      const acceptedAtMs = this.#journal.acceptedAtMs(range.from, range.through) ?? Number.POSITIVE_INFINITY;
+      this.#oldestBackfill = { id: range.from, acceptedAtMs };
+    }
+    return this.#oldestBackfill.acceptedAtMs;
   }
 
   #diskFailed(error: unknown): void {

@@ -2,18 +2,18 @@ import { setPriority } from "node:os";
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 
-/** Niceness of an export thread; the bot's thread and the pump have 0. */
-const exportNiceness = 10;
+/** The bot's own thread has 0. The pump's commits go before exports. */
+const niceness = { pump: 5, export: 10 } as const;
 
 /**
- * To be called in an export thread: where cores are few, the bot and the pump's commits go before exports. Linux alone
- * gives a thread a niceness of its own; elsewhere this would change the whole process.
+ * To be called in a thread of ours: where cores are few, the bot goes before both and commits before exports. Linux
+ * alone gives a thread a niceness of its own; elsewhere this would change the whole process.
  */
-export function stepBack(): void {
+export function stepBack(role: keyof typeof niceness = "export"): void {
   // In the host's own thread (a test calls a task directly) there is nobody to step behind.
   if (process.platform !== "linux" || isMainThread) return;
   try {
-    setPriority(0, exportNiceness);
+    setPriority(0, niceness[role]);
   } catch {
     // Not allowed here: the threads compete as equals.
   }

@@ -1,4 +1,5 @@
-import { bytesOf, type PendingSpan } from "./batch.ts";
+import type { SpanRun } from "../buffer/span-run.ts";
+import { IdRanges } from "./id-ranges.ts";
 
 export interface WindowLimits {
   maxSpans: number;
@@ -6,110 +7,118 @@ export interface WindowLimits {
 }
 
 /**
- * The part of the queue that is in memory, oldest first: at most `maxSpans` spans and about `maxBytes` bytes. What
- * does not fit stays in the journal alone and is loaded when there is room; while anything does, newer spans go behind
- * it, so the order holds.
+ * The spans that wait, in two lanes. **Live**: the newest, in memory, at most `maxSpans` and `maxBytes`. **Backfill**:
+ * older ones, in the journal alone, of which only the ids are known here. New spans enter the live lane; what it cannot
+ * hold leaves it at its old end and becomes backfill, so every id of the backfill is below every id of the live lane.
  */
 export class Window {
+  readonly backfill: IdRanges = new IdRanges();
   readonly #limits: WindowLimits;
-  #spans: PendingSpan[] = [];
+  #runs: SpanRun[] = [];
   #head = 0;
+  #count = 0;
   #bytes = 0;
-  /** Every pending span up to this id is here or has been handed out; what follows is in the journal alone. */
-  #loadedThroughId: number;
-  /** Are there spans in the journal behind `loadedThroughId`? */
-  #hasUnloaded: boolean;
 
-  constructor(limits: WindowLimits, loadedThroughId: number, hasUnloaded: boolean) {
+  constructor(limits: WindowLimits) {
     this.#limits = limits;
-    this.#loadedThroughId = loadedThroughId;
-    this.#hasUnloaded = hasUnloaded;
   }
 
+  /** Spans in the live lane. */
   get count(): number {
-    return this.#spans.length - this.#head;
+    return this.#count;
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  get oldest(): PendingSpan | undefined {
-    return this.#spans[this.#head];
+  /** The oldest spans of the live lane. */
+  get oldest(): SpanRun | undefined {
+    return this.#runs[this.#head];
   }
 
-  get loadedThroughId(): number {
-    return this.#loadedThroughId;
+  /** The live lane, oldest first. */
+  *[Symbol.iterator](): Generator<SpanRun> {
+    for (let index = this.#head; index < this.#runs.length; index++) yield this.#runs[index] as SpanRun;
   }
 
-  get hasUnloaded(): boolean {
-    return this.#hasUnloaded;
-  }
-
-  get isFull(): boolean {
-    return this.count >= this.#limits.maxSpans || this.#bytes >= this.#limits.maxBytes;
-  }
-
-  /** Room left, for a load from the journal. */
-  get room(): { spans: number; bytes: number } {
-    return { spans: this.#limits.maxSpans - this.count, bytes: this.#limits.maxBytes - this.#bytes };
-  }
-
-  /** A new span, the newest of all. It must be in the journal, unless `hasRoomFor` has said that it fits. */
-  append(span: PendingSpan): void {
-    if (this.hasRoomFor(1, span.payload.length)) this.#push(span);
-    else this.#hasUnloaded = true;
-  }
-
-  /** Would all of so many new spans find room, behind those that are here? */
-  hasRoomFor(spans: number, bytes: number): boolean {
-    if (this.#hasUnloaded) return false;
-    return this.count + spans <= this.#limits.maxSpans && this.#bytes + bytes <= this.#limits.maxBytes;
-  }
-
-  /** Spans read from the journal after `loadedThroughId`; `isAll`: nothing is left there behind them. */
-  load(spans: readonly PendingSpan[], isAll: boolean): void {
-    for (const span of spans) this.#push(span);
-    if (isAll) this.#hasUnloaded = false;
-  }
-
-  /** Takes the oldest spans out: at most so many and so many bytes, but at least one. */
-  shift(maxSpans: number, maxBytes: number): PendingSpan[] {
-    const taken: PendingSpan[] = [];
-    let bytes = 0;
-    while (taken.length < maxSpans) {
-      const span = this.#spans[this.#head];
-      if (span === undefined || (taken.length > 0 && bytes + span.payload.length > maxBytes)) break;
-      this.#spans[this.#head++] = undefined as unknown as PendingSpan;
-      bytes += span.payload.length;
-      taken.push(span);
+  /**
+   * What must leave so that `append` can take these spans: all of it has to be in the journal before. With a run that
+   * is too large for the lane, that is the run too.
+   */
+  crowdedOut(incoming: SpanRun): SpanRun[] {
+    if (incoming.count > this.#limits.maxSpans || incoming.byteLength > this.#limits.maxBytes) {
+      return [...this, incoming];
     }
-    this.#bytes -= bytes;
-    if (this.#head > 1024 && this.#head * 2 > this.#spans.length) this.#compact();
+    const out: SpanRun[] = [];
+    let spans = this.#count + incoming.count - this.#limits.maxSpans;
+    let bytes = this.#bytes + incoming.byteLength - this.#limits.maxBytes;
+    for (let index = this.#head; index < this.#runs.length && (spans > 0 || bytes > 0); index++) {
+      const run = this.#runs[index] as SpanRun;
+      out.push(run);
+      spans -= run.count;
+      bytes -= run.byteLength;
+    }
+    return out;
+  }
+
+  /** New spans, the newest of all. What they crowd out becomes backfill. */
+  append(run: SpanRun): void {
+    this.#runs.push(run);
+    this.#count += run.count;
+    this.#bytes += run.byteLength;
+    while (this.#count > this.#limits.maxSpans || this.#bytes > this.#limits.maxBytes) {
+      const oldest = this.#runs[this.#head] as SpanRun;
+      const evicted = this.#shift(oldest, Math.max(1, excessOf(oldest, this.#excessSpans(), this.#excessBytes())));
+      this.backfill.add(evicted.firstId, evicted.lastId);
+      evicted.release();
+    }
+  }
+
+  /** Takes the oldest spans of the live lane: at most so many and so many bytes, but at least one. */
+  take(maxSpans: number, maxBytes: number): SpanRun[] {
+    const taken: SpanRun[] = [];
+    let spans = 0;
+    let bytes = 0;
+    for (let run = this.oldest; run !== undefined && spans < maxSpans; run = this.oldest) {
+      const fitting = run.fitting(maxSpans - spans, maxBytes - bytes);
+      if (fitting === 0 && spans > 0) break;
+      const part = this.#shift(run, Math.max(1, fitting));
+      taken.push(part);
+      spans += part.count;
+      bytes += part.byteLength;
+    }
     return taken;
   }
 
-  /** These spans have been dropped from the journal. Those that are in memory alone stay. */
-  forget(ids: readonly number[]): void {
-    const dropped = new Set(ids);
-    this.#spans = [...this].filter((span) => !dropped.has(span.id));
-    this.#head = 0;
-    this.#bytes = bytesOf(this.#spans);
-    this.#loadedThroughId = Math.max(this.#loadedThroughId, ids.at(-1) ?? 0);
+  /** Takes the first spans of the oldest run out. */
+  #shift(oldest: SpanRun, count: number): SpanRun {
+    const part = oldest.slice(0, count);
+    if (count === oldest.count) {
+      this.#runs[this.#head++] = undefined as unknown as SpanRun;
+      if (this.#head > 64 && this.#head * 2 > this.#runs.length) {
+        this.#runs = this.#runs.slice(this.#head);
+        this.#head = 0;
+      }
+    } else this.#runs[this.#head] = oldest.slice(count);
+    this.#count -= part.count;
+    this.#bytes -= part.byteLength;
+    return part;
   }
 
-  *[Symbol.iterator](): Generator<PendingSpan> {
-    for (let index = this.#head; index < this.#spans.length; index++) yield this.#spans[index] as PendingSpan;
+  #excessSpans(): number {
+    return this.#count - this.#limits.maxSpans;
   }
 
-  #push(span: PendingSpan): void {
-    this.#spans.push(span);
-    this.#bytes += span.payload.length;
-    this.#loadedThroughId = span.id;
+  #excessBytes(): number {
+    return this.#bytes - this.#limits.maxBytes;
   }
+}
 
-  #compact(): void {
-    this.#spans = this.#spans.slice(this.#head);
-    this.#head = 0;
-  }
+/** How many of its first spans must go to be rid of so many spans and so many bytes; all of them if that is not enough. */
+function excessOf(run: SpanRun, spans: number, bytes: number): number {
+  if (spans >= run.count || bytes >= run.byteLength) return run.count;
+  let count = Math.max(0, spans);
+  if (bytes > 0) count = Math.max(count, run.fitting(run.count, bytes - 1) + 1);
+  return Math.min(run.count, count);
 }

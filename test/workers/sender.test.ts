@@ -1,89 +1,5 @@
-import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import { Journal } from "../../src/buffer/journal.ts";
-import { createRingMemory, RingConsumer, RingProducer } from "../../src/buffer/ring.ts";
-import { Announcer } from "../../src/workers/announcer.ts";
-import type { ExportReport, ExportTask } from "../../src/workers/messages.ts";
-import { Sender, type SenderSetup } from "../../src/workers/sender.ts";
-import { Store, type StoreSetup } from "../../src/workers/store.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
-
-interface Bench {
-  store: Store;
-  sender: Sender;
-  journal: Journal;
-  /** The texts of each request, in order. */
-  requests: string[][];
-  notices: string[];
-  push(...texts: string[]): void;
-  /** Dispatches until nothing is under way and nothing may start. */
-  settle(): Promise<void>;
-}
-
-type Answer = (texts: string[], task: ExportTask) => Partial<ExportReport> & Pick<ExportReport, "verdict">;
-
-function makeBench(answer: Answer, overrides: Partial<SenderSetup & StoreSetup> = {}): Bench {
-  const journal = new Journal(join(temporaryDirectory(), "journal.sqlite"));
-  onTestFinished(() => journal.close());
-  const memory = createRingMemory(1024 * 1024);
-  const producer = new RingProducer(memory);
-  const consumer = new RingConsumer(memory);
-  consumer.claim();
-  const notices: string[] = [];
-  const announcer = new Announcer((message) => {
-    if (message.type === "notice") notices.push(message.message);
-  });
-  const setup: SenderSetup & StoreSetup = {
-    ringId: "ring",
-    durability: "journal",
-    maxQueueSize: 1000,
-    maxDiskBytes: 1024 ** 3,
-    maxMemoryBytes: 64 * 1024 ** 2,
-    overflowPolicy: "drop-oldest",
-    destination: { baseUrl: "http://127.0.0.1:1", publicKey: "pk", secretKey: "sk" },
-    baseUrl: "http://127.0.0.1:1",
-    transport: "otlp",
-    sender: "sdk",
-    compression: "none",
-    batchSize: 100,
-    maxBatchBytes: 1_000_000,
-    flushIntervalMs: 30_000,
-    exportConcurrency: 4,
-    exportTimeoutMs: 1_000,
-    ...overrides,
-  };
-  const store = new Store(setup, journal, announcer);
-  const requests: string[][] = [];
-  const pool = {
-    async send(task: ExportTask): Promise<ExportReport> {
-      const texts = textsOf(task);
-      requests.push(texts);
-      await Promise.resolve();
-      return { truncated: 0, requests: 1, durationMs: 1, ...answer(texts, task) };
-    },
-  };
-  const sender = new Sender(setup, store, pool, announcer, () => sender.dispatch());
-  const settle = async (): Promise<void> => {
-    sender.dispatch();
-    while (sender.inFlightCount > 0) await new Promise((resolve) => setImmediate(resolve));
-  };
-  const push = (...texts: string[]): void => {
-    for (const text of texts) expect(producer.pushText(text)).toBe(true);
-    while (store.takeFrom(consumer, sender.circuit.state !== "sending"));
-  };
-  return { store, sender, journal, requests, notices, push, settle };
-}
-
-function textsOf(task: ExportTask): string[] {
-  let offset = 0;
-  return task.lengths.map((length) => Buffer.from(task.payloads.slice(offset, (offset += length))).toString());
-}
-
-function numbered(count: number, start = 0): string[] {
-  return Array.from({ length: count }, (_, index) => `span ${start + index}`);
-}
-
-const good: Answer = () => ({ verdict: "acknowledged" });
+import { expect, test } from "vitest";
+import { good, makeBench, numbered } from "./sender-bench.ts";
 
 test("a batch goes when it is full, the rest when it is old or wanted", async () => {
   const bench = makeBench(good);
@@ -122,7 +38,7 @@ test("never more requests under way than slots", async () => {
   bench.sender.dispatch();
   expect(bench.sender.inFlightCount).toBe(3);
   await bench.settle();
-  expect(bench.requests.length).toBe(20);
+  expect(bench.requests.flat().length).toBe(20);
 });
 
 test.each([
@@ -257,25 +173,6 @@ test("a server that sends us from one route to the other is an outage, not a loo
   expect(bench.journal.count).toBe(100);
 });
 
-test("the window is bounded; what does not fit waits in the journal and follows in order", async () => {
-  const bench = makeBench(good, { maxQueueSize: 150, batchSize: 50, exportConcurrency: 1 });
-  bench.push(...numbered(1000));
-  expect(bench.store.window.count).toBe(150);
-  await bench.settle();
-  expect(bench.requests.flat()).toEqual(numbered(1000));
-});
-
-test("spans that come while older ones wait in the journal alone go behind them", async () => {
-  const bench = makeBench(good, { maxQueueSize: 100, batchSize: 50, exportConcurrency: 1 });
-  bench.push(...numbered(120));
-  // The window has room again, but 20 older spans are not in it yet.
-  bench.store.window.shift(50, 1_000_000);
-  bench.push(...numbered(10, 120));
-  bench.sender.isUrgent = true;
-  await bench.settle();
-  expect(bench.requests.flat()).toEqual(numbered(80, 50));
-});
-
 test("overflow: nothing is written while Langfuse is there, everything once it is away", async () => {
   let isAway = false;
   const bench = makeBench(() => (isAway ? { verdict: "retry", reason: "refused" } : { verdict: "acknowledged" }), {
@@ -299,27 +196,6 @@ test("overflow: nothing is written while Langfuse is there, everything once it i
   expect(bench.requests.flat()).toEqual(expect.arrayContaining(numbered(400)));
   expect(bench.store.counters).toMatchObject({ acknowledged: 400, pending: 0 });
   expect(bench.journal.count).toBe(0);
-});
-
-test("overflow: what exceeds the window goes to the journal and comes back in order", async () => {
-  const bench = makeBench(good, { durability: "overflow", maxQueueSize: 100, batchSize: 50, exportConcurrency: 1 });
-  bench.push(...numbered(100));
-  expect(bench.journal.count).toBe(0);
-  bench.push(...numbered(200, 100));
-  expect(bench.journal.count).toBe(200);
-  bench.sender.isUrgent = true;
-  await bench.settle();
-  expect(bench.requests.flat()).toEqual(numbered(300));
-  expect(bench.journal.count).toBe(0);
-});
-
-test("overflow: a take that only partly fits the window loses none of it", async () => {
-  const bench = makeBench(good, { durability: "overflow", maxQueueSize: 100, batchSize: 50, exportConcurrency: 1 });
-  bench.push(...numbered(250));
-  bench.sender.isUrgent = true;
-  await bench.settle();
-  expect(bench.requests.flat()).toEqual(numbered(250));
-  expect(bench.store.counters).toMatchObject({ acknowledged: 250, pending: 0 });
 });
 
 test.each(["drop-oldest", "drop-newest"] as const)(

@@ -1,0 +1,52 @@
+import type { DeadLetter, Journal } from "../buffer/journal.ts";
+import type { SpanRun } from "../buffer/span-run.ts";
+
+/**
+ * What has become of spans and is not recorded yet. Many reports are recorded in one transaction; what the disk
+ * refuses stays here and is tried again. These spans are never sent again in this process.
+ */
+export class Outcomes {
+  /** In the journal, from and through. */
+  #acknowledged: [from: number, through: number][] = [];
+  #letters: DeadLetter[] = [];
+  #acknowledgedCount = 0;
+
+  get isEmpty(): boolean {
+    return this.#acknowledgedCount === 0 && this.#letters.length === 0;
+  }
+
+  acknowledge(runs: readonly SpanRun[]): void {
+    for (const run of runs) {
+      this.#acknowledgedCount += run.count;
+      run.release();
+      if (!run.isJournalled) continue;
+      const last = this.#acknowledged.at(-1);
+      if (last !== undefined && last[1] + 1 === run.firstId) last[1] = run.lastId;
+      else this.#acknowledged.push([run.firstId, run.lastId]);
+    }
+  }
+
+  bury(runs: readonly SpanRun[], status: number | undefined, reason: string): void {
+    for (const run of runs) {
+      for (let index = 0; index < run.count; index++) {
+        this.#letters.push({ span: run.slice(index, index + 1), status, reason });
+      }
+    }
+  }
+
+  /** Makes the changes; they count once the transaction around is through and `clear` has been called. */
+  write(journal: Journal): void {
+    for (const [from, through] of this.#acknowledged) journal.remove(from, through);
+    if (this.#letters.length > 0) journal.bury(this.#letters, Date.now());
+  }
+
+  /** Everything is recorded. Returns how many spans that was. */
+  clear(): { acknowledged: number; deadLettered: number } {
+    const counts = { acknowledged: this.#acknowledgedCount, deadLettered: this.#letters.length };
+    for (const { span } of this.#letters) span.release();
+    this.#acknowledged = [];
+    this.#letters = [];
+    this.#acknowledgedCount = 0;
+    return counts;
+  }
+}

@@ -1,0 +1,93 @@
+import { expect, test, vi } from "vitest";
+import { Journal } from "../../src/buffer/journal.ts";
+import { PackedPayloads } from "../../src/buffer/packed-payloads.ts";
+import { SpanRun } from "../../src/buffer/span-run.ts";
+import { Outcomes } from "../../src/workers/outcomes.ts";
+import { good, makeBench, numbered } from "./sender-bench.ts";
+
+test("several acknowledgements and what the ring holds are one transaction", () => {
+  const bench = makeBench(good, { batchSize: 10 });
+  bench.push(...numbered(40));
+  const batches = [1, 2, 3].map(() => bench.store.takeLive(10, 1_000_000));
+  const together = vi.spyOn(bench.journal, "together");
+  for (const runs of batches) bench.store.acknowledge(runs);
+  expect(bench.store.counters).toMatchObject({ acknowledged: 0, pending: 40 });
+  expect(bench.store.isAllRecorded).toBe(false);
+  bench.offer(...numbered(5, 40));
+  bench.store.takeFrom(bench.ring, false);
+  expect(together).toHaveBeenCalledTimes(1);
+  expect(bench.store.counters).toMatchObject({ taken: 45, acknowledged: 30, pending: 15 });
+  expect(bench.journal.count).toBe(15);
+  expect(bench.store.isAllRecorded).toBe(true);
+});
+
+test("neighbouring batches are removed as one range", () => {
+  const journal = new Journal(":memory:");
+  const run = new SpanRun(
+    journal.nextIds(100),
+    0,
+    PackedPayloads.of(numbered(100).map((text) => Buffer.from(text))),
+    true,
+  );
+  journal.insert([run]);
+  const outcomes = new Outcomes();
+  for (const from of [0, 20, 40, 80]) outcomes.acknowledge([run.slice(from, from + 20)]);
+  const remove = vi.spyOn(journal, "remove");
+  outcomes.write(journal);
+  expect(remove.mock.calls).toEqual([
+    [1, 60],
+    [81, 100],
+  ]);
+  expect(journal.count).toBe(20);
+  journal.close();
+});
+
+test("outcomes that the disk refuses are kept and recorded later, before anything new is taken", async () => {
+  const bench = makeBench(good, { batchSize: 10 });
+  bench.push(...numbered(30));
+  const refusal = vi.spyOn(bench.journal, "remove").mockImplementation(() => {
+    throw new Error("disk full");
+  });
+  await bench.settle();
+  expect(bench.requests.length).toBe(3);
+  expect(bench.store.counters).toMatchObject({ acknowledged: 0, pending: 30 });
+  expect(bench.store.isDiskResting).toBe(true);
+  bench.offer(...numbered(1, 30));
+  bench.store.takeFrom(bench.ring, false);
+  expect(bench.store.counters.taken).toBe(30);
+  // Nothing that was acknowledged is sent again meanwhile.
+  bench.sender.isUrgent = true;
+  await bench.settle();
+  expect(bench.requests.length).toBe(3);
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  // Still refused: what the ring holds stays there.
+  bench.store.takeFrom(bench.ring, false);
+  expect(bench.store.counters.taken).toBe(30);
+  refusal.mockRestore();
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  bench.store.takeFrom(bench.ring, false);
+  expect(bench.store.counters).toMatchObject({ taken: 31, acknowledged: 30, pending: 1 });
+  expect(bench.journal.count).toBe(1);
+});
+
+test("an insert that fails takes no acknowledgement with it", async () => {
+  const bench = makeBench(good, { batchSize: 10 });
+  bench.push(...numbered(10));
+  bench.store.acknowledge(bench.store.takeLive(10, 1_000_000));
+  const refusal = vi.spyOn(bench.journal, "insert").mockImplementation(() => {
+    throw new Error("disk full");
+  });
+  bench.offer(...numbered(5, 10));
+  bench.store.takeFrom(bench.ring, false);
+  expect(bench.store.counters).toMatchObject({ taken: 10, acknowledged: 0, pending: 10 });
+  expect(bench.journal.count).toBe(10);
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  // The room that the acknowledged spans held may be just what the new ones want.
+  bench.store.takeFrom(bench.ring, false);
+  expect(bench.store.counters).toMatchObject({ taken: 10, acknowledged: 10, pending: 0 });
+  expect(bench.journal.count).toBe(0);
+  refusal.mockRestore();
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  bench.store.takeFrom(bench.ring, false);
+  expect(bench.store.counters).toMatchObject({ taken: 15, acknowledged: 10, pending: 5 });
+});
