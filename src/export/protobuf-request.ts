@@ -22,16 +22,16 @@ import {
 } from "./otlp-wire.ts";
 import {
   isTextEntry,
-  isThere,
   keyOf,
   scannedEnvelope,
   scannedEvents,
   scannedKind,
   scannedLinks,
+  scannedStatus,
   structuredValue,
   textAt,
 } from "./scanned-span.ts";
-import { type Place, partKind, type SpanScanner } from "./span-scanner.ts";
+import { firstEntry, part, partKind, type SpanScanner } from "./span-scanner.ts";
 import { WireWriter } from "./wire-writer.ts";
 
 /** Beyond this an integer goes as a double: readers that know JavaScript's numbers only make the same of both. */
@@ -85,24 +85,33 @@ export class ProtobufRequest {
 
   #scanned(bytes: Buffer, scanner: SpanScanner): void {
     const writer = this.#writer;
-    const { places } = scanner;
     const mark = writer.open(inScopeSpans.spans);
-    writer.hex(inSpan.traceId, bytes, places.traceId.start, places.traceId.end);
-    writer.hex(inSpan.spanId, bytes, places.spanId.start, places.spanId.end);
-    if (isThere(places.traceState)) this.#place(inSpan.traceState, bytes, places.traceState);
-    if (isThere(places.parentSpanId)) {
-      writer.hex(inSpan.parentSpanId, bytes, places.parentSpanId.start, places.parentSpanId.end);
-    }
-    this.#place(inSpan.name, bytes, places.name);
+    this.#scannedId(inSpan.traceId, bytes, scanner, part.traceId);
+    this.#scannedId(inSpan.spanId, bytes, scanner, part.spanId);
+    if (scanner.has(part.traceState)) this.#scannedText(inSpan.traceState, bytes, scanner, part.traceState);
+    if (scanner.has(part.parentSpanId)) this.#scannedId(inSpan.parentSpanId, bytes, scanner, part.parentSpanId);
+    this.#scannedText(inSpan.name, bytes, scanner, part.name);
     writer.varint(inSpan.kind, scannedKind(bytes, scanner));
-    const { startTimeUnixNano: start, endTimeUnixNano: end } = places;
-    writer.decimal64(inSpan.startTimeUnixNano, bytes, start.start, start.end);
-    writer.decimal64(inSpan.endTimeUnixNano, bytes, end.start, end.end);
-    for (let index = 0; index < scanner.count; index++) this.#entry(bytes, scanner, index);
-    if (isThere(places.events)) this.#events(scannedEvents(bytes, scanner));
-    if (isThere(places.links)) this.#links(scannedLinks(bytes, scanner));
-    if (isThere(places.status)) this.#status(JSON.parse(textAt(bytes, places.status)) as OtlpSpan["status"]);
+    this.#scannedTime(inSpan.startTimeUnixNano, bytes, scanner, part.startTimeUnixNano);
+    this.#scannedTime(inSpan.endTimeUnixNano, bytes, scanner, part.endTimeUnixNano);
+    for (let index = firstEntry; index < scanner.count; index++) this.#entry(bytes, scanner, index);
+    if (scanner.has(part.events)) this.#events(scannedEvents(bytes, scanner));
+    if (scanner.has(part.links)) this.#links(scannedLinks(bytes, scanner));
+    if (scanner.has(part.status)) this.#status(scannedStatus(bytes, scanner));
     writer.close(mark);
+  }
+
+  #scannedId(tag: number, bytes: Buffer, scanner: SpanScanner, index: number): void {
+    this.#writer.hex(tag, bytes, scanner.starts[index] as number, scanner.ends[index] as number);
+  }
+
+  #scannedTime(tag: number, bytes: Buffer, scanner: SpanScanner, index: number): void {
+    this.#writer.decimal64(tag, bytes, scanner.starts[index] as number, scanner.ends[index] as number);
+  }
+
+  #scannedText(tag: number, bytes: Buffer, scanner: SpanScanner, index: number): void {
+    if (scanner.kinds[index] === partKind.escapedText) this.#writer.text(tag, textAt(bytes, scanner, index));
+    else this.#writer.copy(tag, bytes, scanner.starts[index], scanner.ends[index]);
   }
 
   #begin(envelope: Envelope): void {
@@ -146,19 +155,14 @@ export class ProtobufRequest {
       keyStart = 0;
     }
     let source = bytes;
-    let start = scanner.valueStarts[index] as number;
-    let end = scanner.valueEnds[index] as number;
+    let start = scanner.starts[index] as number;
+    let end = scanner.ends[index] as number;
     if (scanner.kinds[index] === partKind.escapedText) {
-      source = Buffer.from(textAt(bytes, scanner.valueAt(index)));
+      source = Buffer.from(textAt(bytes, scanner, index));
       start = 0;
       end = source.length;
     }
     this.#writer.textAttribute(inSpan.attributes, keySource, keyStart, keyEnd, source, start, end);
-  }
-
-  #place(tag: number, bytes: Buffer, place: Place): void {
-    if (place.kind === partKind.escapedText) this.#writer.text(tag, textAt(bytes, place));
-    else this.#writer.copy(tag, bytes, place.start, place.end);
   }
 
   #span(span: OtlpSpan): void {

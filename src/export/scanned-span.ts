@@ -5,7 +5,7 @@
 import { type OtlpKeyValue, type OtlpValue, toOtlpValue } from "./attribute-values.ts";
 import { type Envelope, type EnvelopeFields, envelopeOf } from "./envelope.ts";
 import { internalKind, type OtlpSpan, otlpEvent, otlpLink, ownPrefix, tagsAttribute } from "./otlp.ts";
-import { type Place, partKind, type SpanScanner } from "./span-scanner.ts";
+import { firstEntry, part, partKind, type SpanScanner } from "./span-scanner.ts";
 
 const own = Buffer.from(ownPrefix);
 const tags = Buffer.from(tagsAttribute);
@@ -15,17 +15,22 @@ const envelopesByText = new Map<string, Envelope>();
 const mostEnvelopes = 1_000;
 const ownEnvelope = envelopeOf({});
 
-export function scannedEnvelope(bytes: Buffer, { places }: SpanScanner): Envelope {
-  const { resource, scope, serviceName } = places;
-  if (!isThere(resource) && !isThere(scope) && !isThere(serviceName)) return ownEnvelope;
-  // An empty name is not the same as none.
-  const text = `${cut(bytes, resource)}\n${cut(bytes, scope)}\n${isThere(serviceName)}${cut(bytes, serviceName)}`;
+export function scannedEnvelope(bytes: Buffer, scanner: SpanScanner): Envelope {
+  const hasResource = scanner.has(part.resource);
+  const hasScope = scanner.has(part.scope);
+  const hasServiceName = scanner.has(part.serviceName);
+  if (!hasResource && !hasScope && !hasServiceName) return ownEnvelope;
+  const resource = hasResource ? cut(bytes, scanner, part.resource) : "";
+  const scope = hasScope ? cut(bytes, scanner, part.scope) : "";
+  // In quotes: an empty name is not the same as none.
+  const serviceName = hasServiceName ? `"${cut(bytes, scanner, part.serviceName)}"` : "";
+  const text = `${resource}\n${scope}\n${serviceName}`;
   const known = envelopesByText.get(text);
   if (known !== undefined) return known;
   const fields: EnvelopeFields = {};
-  if (isThere(resource)) fields.resource = valueAt(bytes, resource) as object;
-  if (isThere(scope)) fields.scope = valueAt(bytes, scope) as object;
-  if (isThere(serviceName)) fields.serviceName = textAt(bytes, serviceName);
+  if (hasResource) fields.resource = JSON.parse(resource) as object;
+  if (hasScope) fields.scope = JSON.parse(scope) as object;
+  if (hasServiceName) fields.serviceName = textAt(bytes, scanner, part.serviceName);
   if (envelopesByText.size >= mostEnvelopes) envelopesByText.clear();
   const envelope = envelopeOf(fields);
   envelopesByText.set(text, envelope);
@@ -33,44 +38,46 @@ export function scannedEnvelope(bytes: Buffer, { places }: SpanScanner): Envelop
 }
 
 export function scannedSpan(bytes: Buffer, scanner: SpanScanner): OtlpSpan {
-  const { places } = scanner;
-  const { traceId, spanId, parentSpanId, traceState, name, startTimeUnixNano, endTimeUnixNano } = places;
   const span: OtlpSpan = {
-    traceId: cut(bytes, traceId),
-    spanId: cut(bytes, spanId),
-    name: textAt(bytes, name),
+    traceId: cut(bytes, scanner, part.traceId),
+    spanId: cut(bytes, scanner, part.spanId),
+    name: textAt(bytes, scanner, part.name),
     kind: scannedKind(bytes, scanner),
-    startTimeUnixNano: cut(bytes, startTimeUnixNano),
-    endTimeUnixNano: cut(bytes, endTimeUnixNano),
+    startTimeUnixNano: cut(bytes, scanner, part.startTimeUnixNano),
+    endTimeUnixNano: cut(bytes, scanner, part.endTimeUnixNano),
     attributes: attributesOf(bytes, scanner),
-    status: isThere(places.status) ? (valueAt(bytes, places.status) as OtlpSpan["status"]) : {},
+    status: scannedStatus(bytes, scanner),
   };
-  if (isThere(parentSpanId)) span.parentSpanId = cut(bytes, parentSpanId);
-  if (isThere(traceState)) span.traceState = textAt(bytes, traceState);
-  if (isThere(places.events)) span.events = scannedEvents(bytes, scanner);
-  if (isThere(places.links)) span.links = scannedLinks(bytes, scanner);
+  if (scanner.has(part.parentSpanId)) span.parentSpanId = cut(bytes, scanner, part.parentSpanId);
+  if (scanner.has(part.traceState)) span.traceState = textAt(bytes, scanner, part.traceState);
+  if (scanner.has(part.events)) span.events = scannedEvents(bytes, scanner);
+  if (scanner.has(part.links)) span.links = scannedLinks(bytes, scanner);
   return span;
 }
 
-export function scannedKind(bytes: Buffer, { places: { kind } }: SpanScanner): number {
-  return isThere(kind) ? (bytes[kind.start] as number) - 0x30 : internalKind;
+export function scannedKind(bytes: Buffer, scanner: SpanScanner): number {
+  return scanner.has(part.kind) ? (bytes[scanner.starts[part.kind] as number] as number) - 0x30 : internalKind;
+}
+
+export function scannedStatus(bytes: Buffer, scanner: SpanScanner): OtlpSpan["status"] {
+  return scanner.has(part.status) ? (valueAt(bytes, scanner, part.status) as OtlpSpan["status"]) : {};
 }
 
 /** The span's events; to be asked for only when there are any. */
-export function scannedEvents(bytes: Buffer, { places }: SpanScanner): NonNullable<OtlpSpan["events"]> {
-  return (valueAt(bytes, places.events) as Parameters<typeof otlpEvent>[0][]).map(otlpEvent);
+export function scannedEvents(bytes: Buffer, scanner: SpanScanner): NonNullable<OtlpSpan["events"]> {
+  return (valueAt(bytes, scanner, part.events) as Parameters<typeof otlpEvent>[0][]).map(otlpEvent);
 }
 
 /** The span's links; to be asked for only when there are any. */
-export function scannedLinks(bytes: Buffer, { places }: SpanScanner): NonNullable<OtlpSpan["links"]> {
-  return (valueAt(bytes, places.links) as Parameters<typeof otlpLink>[0][]).map(otlpLink);
+export function scannedLinks(bytes: Buffer, scanner: SpanScanner): NonNullable<OtlpSpan["links"]> {
+  return (valueAt(bytes, scanner, part.links) as Parameters<typeof otlpLink>[0][]).map(otlpLink);
 }
 
 function attributesOf(bytes: Buffer, scanner: SpanScanner): OtlpKeyValue[] {
   const attributes: OtlpKeyValue[] = [];
-  for (let index = 0; index < scanner.count; index++) {
+  for (let index = firstEntry; index < scanner.count; index++) {
     const value = isTextEntry(bytes, scanner, index)
-      ? { stringValue: textAt(bytes, scanner.valueAt(index)) }
+      ? { stringValue: textAt(bytes, scanner, index) }
       : structuredValue(bytes, scanner, index);
     if (value !== undefined) attributes.push({ key: keyOf(bytes, scanner, index), value });
   }
@@ -99,29 +106,25 @@ export function isTextEntry(bytes: Buffer, scanner: SpanScanner, index: number):
 
 /** The value of an entry that is no text; `undefined`: not set. */
 export function structuredValue(bytes: Buffer, scanner: SpanScanner, index: number): OtlpValue | undefined {
-  const value = valueAt(bytes, scanner.valueAt(index));
+  const value = valueAt(bytes, scanner, index);
   if (value === null) return undefined;
   if (scanner.rows[index]?.encoding !== "texts") return toOtlpValue(value);
   return { arrayValue: { values: (value as unknown[]).map((text) => ({ stringValue: String(text) })) } };
 }
 
-export function isThere({ start }: Place): boolean {
-  return start >= 0;
-}
-
 /** The text at a place: of a text its content, of anything else its JSON. */
-export function textAt(bytes: Buffer, { start, end, kind }: Place): string {
-  const text = bytes.toString("utf8", start, end);
-  return kind === partKind.escapedText ? (JSON.parse(`"${text}"`) as string) : text;
+export function textAt(bytes: Buffer, scanner: SpanScanner, index: number): string {
+  const text = cut(bytes, scanner, index);
+  return scanner.kinds[index] === partKind.escapedText ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
-function valueAt(bytes: Buffer, place: Place): unknown {
-  const isText = place.kind === partKind.text || place.kind === partKind.escapedText;
-  return isText ? textAt(bytes, place) : (JSON.parse(cut(bytes, place)) as unknown);
+function valueAt(bytes: Buffer, scanner: SpanScanner, index: number): unknown {
+  const text = textAt(bytes, scanner, index);
+  return (scanner.kinds[index] as number) <= partKind.escapedText ? text : (JSON.parse(text) as unknown);
 }
 
-function cut(bytes: Buffer, place: Place): string {
-  return isThere(place) ? bytes.toString("utf8", place.start, place.end) : "";
+function cut(bytes: Buffer, scanner: SpanScanner, index: number): string {
+  return bytes.toString("utf8", scanner.starts[index], scanner.ends[index]);
 }
 
 function startsWith(bytes: Uint8Array, start: number, end: number, prefix: Uint8Array): boolean {

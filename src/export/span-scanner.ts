@@ -24,13 +24,31 @@ export const partKind = {
   /** From the opening bracket to behind the closing one. */
   object: 6,
   array: 7,
+  /** Nothing: the span has no such part. */
+  absent: 8,
 } as const;
+
+/** The parts that a span has at most once: their places among all. Attributes and fields follow from `firstEntry` on. */
+export const part = {
+  traceId: 0,
+  spanId: 1,
+  parentSpanId: 2,
+  name: 3,
+  kind: 4,
+  traceState: 5,
+  startTimeUnixNano: 6,
+  endTimeUnixNano: 7,
+  events: 8,
+  links: 9,
+  status: 10,
+  resource: 11,
+  scope: 12,
+  serviceName: 13,
+} as const;
+export const firstEntry = 14;
 
 /** Whose members are read. */
 const within = { span: 0, attributes: 1, trace: 2, spread: 3 } as const;
-
-/** A place that is not there. */
-const nowhere = -1;
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -45,58 +63,23 @@ const closeBracket = 0x5d;
 const nearBytes = 64;
 
 /** More attributes in one span are unusual. */
-const maxEntries = 512;
+const maxPlaces = 512;
 
-/** One place. */
-export interface Place {
-  start: number;
-  end: number;
-  kind: number;
+/** What a key of the span's own object is: a part, a field, or an object with more of them. */
+interface Known {
+  part?: number;
+  row?: LangfuseField;
+  group?: number;
 }
-
-type PlaceName =
-  | "traceId"
-  | "spanId"
-  | "parentSpanId"
-  | "name"
-  | "kind"
-  | "traceState"
-  | "startTimeUnixNano"
-  | "endTimeUnixNano"
-  | "events"
-  | "links"
-  | "status"
-  | "resource"
-  | "scope"
-  | "serviceName";
-
-type Known = { place: PlaceName } | { row: LangfuseField } | { group: "attributes" | "trace" };
-
-const placeNames: readonly PlaceName[] = [
-  "traceId",
-  "spanId",
-  "parentSpanId",
-  "name",
-  "kind",
-  "traceState",
-  "startTimeUnixNano",
-  "endTimeUnixNano",
-  "events",
-  "links",
-  "status",
-  "resource",
-  "scope",
-  "serviceName",
-];
 
 const rowsFrom = (from: LangfuseField["from"]): [string, LangfuseField][] =>
   langfuseFields.filter((row) => row.from === from).map((row) => [row.field, row]);
 
 const spanKeys = new KeyTable<Known>([
-  ...placeNames.map((place): [string, Known] => [place, { place }]),
+  ...Object.entries(part).map(([name, index]): [string, Known] => [name, { part: index }]),
   ...rowsFrom("span").map(([name, row]): [string, Known] => [name, { row }]),
-  ["attributes", { group: "attributes" }],
-  ["trace", { group: "trace" }],
+  ["attributes", { group: within.attributes }],
+  ["trace", { group: within.trace }],
 ]);
 const traceKeys = new KeyTable(rowsFrom("trace"));
 
@@ -122,62 +105,51 @@ export class SpanScanner {
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
-  #nextBackslash = nowhere;
+  #nextBackslash = -1;
   #isEscaped = false;
   #hasFields = false;
   /** The field whose parts are being read. */
   #spreadRow: LangfuseField | undefined;
 
-  /** Places of what is there once; a `start` of -1: it is not. */
-  readonly places: Record<PlaceName, Place>;
-  /** Attributes, and explicit fields by their row. Only the first `count` are of this span. */
-  count = 0;
+  /** Behind the last place that is of this span. */
+  count: number = firstEntry;
+  /** What lies at each place. */
+  readonly kinds: Uint8Array = new Uint8Array(maxPlaces);
+  readonly starts: Int32Array = new Int32Array(maxPlaces);
+  readonly ends: Int32Array = new Int32Array(maxPlaces);
+  /** Of the entries: the explicit field, and where the key lies, unless it is the field's alone. */
   readonly rows: (LangfuseField | undefined)[] = [];
-  readonly keyStarts: Int32Array = new Int32Array(maxEntries);
-  readonly keyEnds: Int32Array = new Int32Array(maxEntries);
-  readonly valueStarts: Int32Array = new Int32Array(maxEntries);
-  readonly valueEnds: Int32Array = new Int32Array(maxEntries);
-  readonly kinds: Uint8Array = new Uint8Array(maxEntries);
+  readonly keyStarts: Int32Array = new Int32Array(maxPlaces);
+  readonly keyEnds: Int32Array = new Int32Array(maxPlaces);
 
   #kind = 0;
   #valueStart = 0;
   #valueEnd = 0;
 
-  constructor() {
-    this.places = Object.fromEntries(
-      placeNames.map((name) => [name, { start: nowhere, end: nowhere, kind: 0 }]),
-    ) as unknown as Record<PlaceName, Place>;
-  }
-
-  /** Where the value of an entry lies. */
-  valueAt(index: number): Place {
-    return {
-      start: this.valueStarts[index] as number,
-      end: this.valueEnds[index] as number,
-      kind: this.kinds[index] as number,
-    };
+  has(index: number): boolean {
+    return this.kinds[index] !== partKind.absent;
   }
 
   /** A new batch of payloads; `scan` reads one after another. */
   begin(bytes: Buffer): void {
     this.#bytes = bytes;
-    this.#nextBackslash = nowhere;
+    this.#nextBackslash = -1;
   }
 
   /** Reads the payload at that place. `false`: the places mean nothing, the longer way must be gone. */
   scan(start: number, end: number): boolean {
     this.#at = start;
     this.#end = end;
-    this.count = 0;
+    this.count = firstEntry;
     this.#hasFields = false;
-    for (const name of placeNames) this.places[name].start = nowhere;
+    this.kinds.fill(partKind.absent, 0, firstEntry);
     if (!this.#members(within.span) || this.#at !== end) return false;
     return this.#isSound() && !(this.#hasFields && this.#hasOverridable());
   }
 
   /** Is there an attribute that an explicit field may stand for? */
   #hasOverridable(): boolean {
-    for (let index = 0; index < this.count; index++) {
+    for (let index = firstEntry; index < this.count; index++) {
       if (this.rows[index] !== undefined) continue;
       const start = this.keyStarts[index] as number;
       const end = Math.min(this.keyEnds[index] as number, start + longestOverridable);
@@ -187,25 +159,27 @@ export class SpanScanner {
   }
 
   #isSound(): boolean {
-    const { traceId, spanId, parentSpanId, name, kind, traceState, startTimeUnixNano, endTimeUnixNano } = this.places;
-    const { events, links, status, resource, scope, serviceName } = this.places;
+    const { kinds } = this;
     return (
-      this.#isId(traceId, 32) &&
-      this.#isId(spanId, 16) &&
-      (parentSpanId.start === nowhere || this.#isId(parentSpanId, 16)) &&
-      name.start !== nowhere &&
-      isText(name) &&
-      (kind.start === nowhere || this.#isDigits(kind, 1)) &&
-      (traceState.start === nowhere || isText(traceState)) &&
-      this.#isTime(startTimeUnixNano) &&
-      this.#isTime(endTimeUnixNano) &&
-      isAbsentOr(events, partKind.array) &&
-      isAbsentOr(links, partKind.array) &&
-      isAbsentOr(status, partKind.object) &&
-      isAbsentOr(resource, partKind.object) &&
-      isAbsentOr(scope, partKind.object) &&
-      isAbsentOr(serviceName, partKind.text)
+      this.#isId(part.traceId, 32) &&
+      this.#isId(part.spanId, 16) &&
+      (!this.has(part.parentSpanId) || this.#isId(part.parentSpanId, 16)) &&
+      (kinds[part.name] === partKind.text || kinds[part.name] === partKind.escapedText) &&
+      (!this.has(part.kind) || this.#isDigits(this.starts[part.kind] as number, this.ends[part.kind] as number, 1)) &&
+      (!this.has(part.traceState) || (kinds[part.traceState] as number) <= partKind.escapedText) &&
+      this.#isTime(part.startTimeUnixNano) &&
+      this.#isTime(part.endTimeUnixNano) &&
+      this.#isAbsentOr(part.events, partKind.array) &&
+      this.#isAbsentOr(part.links, partKind.array) &&
+      this.#isAbsentOr(part.status, partKind.object) &&
+      this.#isAbsentOr(part.resource, partKind.object) &&
+      this.#isAbsentOr(part.scope, partKind.object) &&
+      this.#isAbsentOr(part.serviceName, partKind.text)
     );
+  }
+
+  #isAbsentOr(index: number, kind: number): boolean {
+    return this.kinds[index] === partKind.absent || this.kinds[index] === kind;
   }
 
   /** Goes through the members of an object, from its opening bracket to behind the closing one. */
@@ -244,14 +218,10 @@ export class SpanScanner {
   #spanMember(keyStart: number, keyEnd: number): boolean {
     const known = spanKeys.find(this.#bytes, keyStart, keyEnd);
     if (known === undefined) return false;
-    if ("group" in known) return this.#members(known.group === "trace" ? within.trace : within.attributes);
-    if ("row" in known) return this.#field(known.row);
-    if (!this.#value()) return false;
-    if (this.#kind === partKind.null) return false;
-    const place = this.places[known.place];
-    place.start = this.#valueStart;
-    place.end = this.#valueEnd;
-    place.kind = this.#kind;
+    if (known.group !== undefined) return this.#members(known.group);
+    if (known.row !== undefined) return this.#field(known.row);
+    if (!this.#value() || this.#kind === partKind.null) return false;
+    this.#put(known.part as number);
     return true;
   }
 
@@ -293,7 +263,7 @@ export class SpanScanner {
       case "texts":
         return kind === partKind.array;
       case "integer":
-        return kind === partKind.number && this.#isDigits({ start: this.#valueStart, end: this.#valueEnd, kind }, 9);
+        return kind === partKind.number && this.#isDigits(this.#valueStart, this.#valueEnd, 9);
       default:
         return false;
     }
@@ -314,14 +284,18 @@ export class SpanScanner {
 
   #add(row: LangfuseField | undefined, keyStart: number, keyEnd: number): boolean {
     const index = this.count++;
-    if (index >= maxEntries) return false;
+    if (index >= maxPlaces) return false;
     this.rows[index] = row;
     this.keyStarts[index] = keyStart;
     this.keyEnds[index] = keyEnd;
-    this.valueStarts[index] = this.#valueStart;
-    this.valueEnds[index] = this.#valueEnd;
-    this.kinds[index] = this.#kind;
+    this.#put(index);
     return true;
+  }
+
+  #put(index: number): void {
+    this.kinds[index] = this.#kind;
+    this.starts[index] = this.#valueStart;
+    this.ends[index] = this.#valueEnd;
   }
 
   /** Reads over one value and notes its place. */
@@ -397,38 +371,37 @@ export class SpanScanner {
     return -1;
   }
 
-  #isId({ start, end, kind }: Place, digits: number): boolean {
-    if (start === nowhere || kind !== partKind.text || end - start !== digits) return false;
+  #isId(index: number, digits: number): boolean {
+    const start = this.starts[index] as number;
+    const end = this.ends[index] as number;
+    if (this.kinds[index] !== partKind.text || end - start !== digits) return false;
+    const bytes = this.#bytes;
     let isZero = true;
     for (let at = start; at < end; at++) {
-      const byte = this.#bytes[at] as number;
+      const byte = bytes[at] as number;
       if ((byte < 0x30 || byte > 0x39) && (byte < 0x61 || byte > 0x66)) return false;
       if (byte !== 0x30) isZero = false;
     }
     return !isZero;
   }
 
-  #isDigits({ start, end }: Place, most: number): boolean {
+  #isDigits(start: number, end: number, most: number): boolean {
     if (end - start > most || end === start) return false;
+    const bytes = this.#bytes;
     for (let at = start; at < end; at++) {
-      const byte = this.#bytes[at] as number;
+      const byte = bytes[at] as number;
       if (byte < 0x30 || byte > 0x39) return false;
     }
     return true;
   }
 
   /** Nineteen digits go to the year 2286, and are below 2^64 whatever they are. */
-  #isTime(place: Place): boolean {
-    return place.start !== nowhere && place.kind === partKind.text && this.#isDigits(place, 19);
+  #isTime(index: number): boolean {
+    return (
+      this.kinds[index] === partKind.text &&
+      this.#isDigits(this.starts[index] as number, this.ends[index] as number, 19)
+    );
   }
-}
-
-function isText({ kind }: Place): boolean {
-  return kind === partKind.text || kind === partKind.escapedText;
-}
-
-function isAbsentOr({ start, kind }: Place, expected: number): boolean {
-  return start === nowhere || kind === expected;
 }
 
 /** `true`, `false`, `null` or a number, by how it begins; -1: nothing that `JSON.stringify` writes. */

@@ -53,7 +53,10 @@ async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Out
   } catch (error) {
     // Rare enough to look for the culprit only now: building each span's request by itself costs as much as sending.
     if (!batch.rejectUnbuildable((payload) => ingestionPlan([payload], undefined))) throw error;
-    return sendValid(task, batch, counter);
+    return await sendValid(task, batch, counter);
+  } finally {
+    // Given back at once: a collector that sees only a small heap lets many such megabytes wait.
+    task.payloads.buffer.transfer(0);
   }
 }
 
