@@ -43,20 +43,20 @@ export class Overflow {
 
   /** Keeps one payload; `false` when the bound is reached. */
   push(text: string): boolean {
-    const payloadBytes = Buffer.byteLength(text);
-    const needed = lengthBytes + payloadBytes;
+    // A UTF-16 unit becomes at most three bytes. Only when that much is not free is the exact length worth counting.
     let chunk = this.#chunks.at(-1);
-    if (chunk === undefined || chunk.memory.length - chunk.writeAt < needed) {
-      const size = Math.max(chunkBytes, needed);
-      if (this.#bytes + size > this.#maxBytes) return false;
-      chunk = size === chunkBytes ? this.#spare.pop() : undefined;
-      chunk ??= { memory: Buffer.allocUnsafeSlow(size), readAt: 0, writeAt: 0 };
-      this.#chunks.push(chunk);
-      this.#bytes += size;
+    if (chunk === undefined || roomIn(chunk) < text.length * 3) {
+      const payloadBytes = Buffer.byteLength(text);
+      if (chunk === undefined || roomIn(chunk) < payloadBytes) {
+        chunk = this.#open(lengthBytes + payloadBytes);
+        if (chunk === undefined) return false;
+      }
     }
-    chunk.memory.writeUInt32LE(payloadBytes, chunk.writeAt);
-    chunk.memory.write(text, chunk.writeAt + lengthBytes, payloadBytes, "utf8");
-    chunk.writeAt += needed;
+    const { memory, writeAt } = chunk;
+    const start = writeAt + lengthBytes;
+    const payloadBytes = memory.write(text, start, memory.length - start, "utf8");
+    memory.writeUInt32LE(payloadBytes, writeAt);
+    chunk.writeAt = start + payloadBytes;
     this.#count++;
     return true;
   }
@@ -85,6 +85,16 @@ export class Overflow {
     });
   }
 
+  #open(neededBytes: number): Chunk | undefined {
+    const size = Math.max(chunkBytes, neededBytes);
+    if (this.#bytes + size > this.#maxBytes) return undefined;
+    const spare = size === chunkBytes ? this.#spare.pop() : undefined;
+    const chunk = spare ?? { memory: Buffer.allocUnsafeSlow(size), readAt: 0, writeAt: 0 };
+    this.#chunks.push(chunk);
+    this.#bytes += size;
+    return chunk;
+  }
+
   #peek(): Buffer | undefined {
     const chunk = this.#chunks[0];
     if (chunk === undefined) return undefined;
@@ -105,4 +115,9 @@ export class Overflow {
     chunk.writeAt = 0;
     this.#spare.push(chunk);
   }
+}
+
+/** For one more payload, in bytes. */
+function roomIn({ memory, writeAt }: Chunk): number {
+  return memory.length - writeAt - lengthBytes;
 }
