@@ -2,10 +2,11 @@
 import { makeContents } from "../content.ts";
 import { calibrate, driveFlatOut, noCalibration } from "../drive.ts";
 import type { Measure } from "../job.ts";
+import { cpuMicrosByThread } from "../thread-cpu.ts";
 import { fetchArrivals } from "./arrivals.ts";
 import { sampleMemory } from "./memory-samples.ts";
 
-const mostWarmUpSpans = 5_000;
+const mostWarmUpSpans = 20_000;
 /** Different spans, taken in turns: hundreds of thousands would be a heap that no bot has. */
 const mostInputs = 5_000;
 
@@ -21,8 +22,13 @@ export const measure: Measure = async ({ job, prepare }) => {
   const calibration = await calibrate();
   const before = await fetchArrivals(context.baseUrl);
   const memory = sampleMemory();
+  const threadsBefore = cpuMicrosByThread();
   const { measures } = await driveFlatOut({ call, settle, inputs, calls: spans, calibration });
   memory.stop();
+  const byThread = Object.entries(cpuMicrosByThread()).map(([figure, micros]) => [
+    `${figure}PerSpan`,
+    (micros - (threadsBefore[figure] ?? 0)) / spans,
+  ]);
   const after = await fetchArrivals(context.baseUrl);
   const arrived = after.spans - before.spans;
   await subject.close();
@@ -30,6 +36,7 @@ export const measure: Measure = async ({ job, prepare }) => {
     figures: {
       spans,
       ...measures,
+      ...(Object.fromEntries(byThread) as Record<string, number>),
       arrivedShare: arrived / spans,
       arrivedPerSecond: (measures.settledPerSecond * arrived) / spans,
       sinkCpuMicrosPerSpan: (after.sinkCpuMicros - before.sinkCpuMicros) / Math.max(1, arrived),

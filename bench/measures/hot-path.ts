@@ -6,7 +6,7 @@ import { curveOf } from "../statistics.ts";
 import { fetchQuietSpanCount } from "./arrivals.ts";
 
 /** Enough for the compilers; a subject with few spans warms up with half as many. */
-const mostWarmUpSpans = 5_000;
+const mostWarmUpSpans = 15_000;
 const paces = [1_000, 10_000];
 
 export const measure: Measure = async ({ job, prepare, parameter }) => {
