@@ -15,6 +15,7 @@ const homes = {
   "better-sqlite3": "^src/buffer/sqlite\\.ts$",
   piscina: "^src/workers/",
   "langfuse|@langfuse/client|p-retry|lru-cache": "^src/export/",
+  undici: "^src/export/connections\\.ts$",
   "hono|@hono/node-server|pbf": "^src/stand-in/",
   "commander|cli-progress|picocolors": "^src/cli/",
   "valibot|leven": "^src/option",

@@ -90,7 +90,7 @@ export function bodyFields(json: unknown, text: string): Pick<Answer, "json" | "
 /** The error of a `fetch` that got no answer. */
 export function failureFrom(error: unknown): Failure {
   const { message, cause } = (error ?? {}) as { message?: unknown; cause?: unknown };
-  // The platform's words: "terminated" is a body that broke off, everything before the headers is "fetch failed".
+  // undici's words: "terminated" is a body that broke off, everything before the headers is "fetch failed".
   if (message === "fetch failed") return connectionFailure(cause ?? error);
   return { ...connectionFailure(cause ?? error), failure: "cut-off" };
 }
@@ -104,7 +104,7 @@ export function connectionFailure(error: unknown): Failure {
   return { kind: "failure", failure: failureOf(code), message: words, ...(code === undefined ? {} : { code }) };
 }
 
-/** The system's code of an error, or the name that the platform's `fetch` has instead. */
+/** The system's code of an error, or the name that undici has instead. */
 export function codeOf(error: unknown): string | undefined {
   const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
   if (typeof code === "string") return code;

@@ -7,6 +7,7 @@ import type { LangfuseClient } from "@langfuse/client";
 import type { Langfuse } from "langfuse";
 import { LRUCache } from "lru-cache";
 import type { Destination } from "../workers/messages.ts";
+import { watchNetworkCauses } from "./network-cause.ts";
 import { installSdkFetch } from "./sdk-fetch.ts";
 
 /** More destinations than this in one process are not a bot; the least recently used is rebuilt when it comes back. */
@@ -30,6 +31,7 @@ export async function otlpClient(destination: Destination): Promise<LangfuseClie
   const key = destinationKey(destination);
   const known = otlpClients.get(key);
   if (known !== undefined) return known;
+  watchNetworkCauses();
   installSdkFetch();
   const sdk = await import("@langfuse/client");
   const client = new sdk.LangfuseClient({ ...destination });

@@ -1,110 +1,88 @@
 /**
- * The connections of an export thread: kept open between requests, with Node's own client. The platform's `fetch`, and
- * the package it is made of, take 15 MB more of memory in a thread, and `fetch` four times the CPU. They go through the
- * same proxies: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` count when Node was told to heed them. Idle connections keep
- * no thread alive.
+ * The connections for spans: one pool for the thread, kept open between requests. It goes through the same proxies as
+ * the platform's `fetch`, which the health route uses: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` count when Node was
+ * told to heed them. Idle connections do not keep a thread alive.
  */
-import http, {
-  type ClientRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type RequestOptions,
-} from "node:http";
-import https from "node:https";
 import process from "node:process";
+import type { Dispatcher } from "undici";
 
-/**
- * Less than the 5 s after which a Node server closes a silent connection, so that none is used as it closes. What a
- * server announces (`Keep-Alive: timeout=…`) shortens it by itself.
- */
+/** Less than the 5 s after which a Node server closes a silent connection, so that none is used as it closes. */
 const idleTimeoutMs = 4_000;
+/** Longer is not kept, whatever the server offers: balancers forget silent connections without a word. */
+const longestIdleMs = 60_000;
 
 /** Langfuse's answers are short. */
 const longestAnswerBytes = 1_000_000;
 
-/** One answer, or the first part of a very long one. */
-export interface WholeAnswer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  text: string;
-}
+let connections: Promise<Dispatcher> | undefined;
 
-export interface Exchange {
-  method: "GET" | "POST";
-  headers: Record<string, string>;
-  body?: Uint8Array | string;
-  signal: AbortSignal;
+/** One request with its whole answer, or the first part of a very long one. */
+export interface WholeAnswer {
+  statusCode: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
 }
 
 /** An answer began, and did not end as it should. */
 export class BrokenAnswerError extends Error {
   constructor(cause: unknown) {
-    super("the answer broke off", { cause });
+    super("terminated", { cause });
     this.name = "BrokenAnswerError";
   }
 }
 
-const agentOptions = {
-  keepAlive: true,
-  timeout: idleTimeoutMs,
-  // Known from Node 24.5 and 22.21 on, as is the switch itself.
-  ...(heedsProxyVariables() ? { proxyEnv: process.env } : {}),
-};
-const plain = new http.Agent(agentOptions);
-const secure = new https.Agent(agentOptions);
-
 /**
- * Makes one request and reads the answer. Nothing is sent twice here, and redirects are answers like others; what is
- * beyond `longestAnswerBytes` of an answer is not read, and its connection is closed.
+ * Posts to a URL and reads the answer. Redirects are answers like others; what is beyond `longestAnswerBytes` of an
+ * answer is not read, and its connection is closed.
  *
- * @throws BrokenAnswerError when the answer broke off; else what Node says of connections.
+ * @throws BrokenAnswerError when the answer broke off; else what undici says of connections.
  */
-export function exchange(url: string, { method, headers, body, signal }: Exchange): Promise<WholeAnswer> {
-  return new Promise((resolve, reject) => {
-    const isSecure = url.startsWith("https:");
-    const options: RequestOptions = { method, headers: withLength(headers, body), signal };
-    options.agent = isSecure ? secure : plain;
-    const request = (isSecure ? https : http).request(url, options);
-    let hasAnswer = false;
-    // Until the end of the request's life: an error that nobody hears would end the thread.
-    request.on("error", (error) => reject(hasAnswer ? new BrokenAnswerError(error) : error));
-    request.on("response", (response) => {
-      hasAnswer = true;
-      readAnswer(request, response, resolve, reject);
-    });
-    request.end(body);
-  });
+export async function post(
+  url: string,
+  headers: Record<string, string>,
+  body: Uint8Array | string,
+  signal: AbortSignal,
+): Promise<WholeAnswer> {
+  const { origin, pathname, search } = new URL(url);
+  const pool = await openConnections();
+  const answer = await pool.request({ origin, path: pathname + search, method: "POST", headers, body, signal });
+  try {
+    return { statusCode: answer.statusCode, headers: answer.headers, text: await textOf(answer.body) };
+  } catch (error) {
+    throw new BrokenAnswerError(error);
+  }
 }
 
-function readAnswer(
-  request: ClientRequest,
-  response: IncomingMessage,
-  resolve: (answer: WholeAnswer) => void,
-  reject: (error: Error) => void,
-): void {
-  const chunks: Buffer[] = [];
+async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
   let length = 0;
-  const finish = (): void => {
-    const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, longestAnswerBytes));
-    resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
-  };
-  response.on("data", (chunk: Buffer) => {
+  for await (const chunk of body) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length <= longestAnswerBytes) return;
-    finish();
-    request.destroy();
-  });
-  response.on("end", finish);
-  response.on("error", (error) => reject(new BrokenAnswerError(error)));
+    if (length > longestAnswerBytes) break;
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, longestAnswerBytes));
 }
 
-/** Without its length a body would go in chunks. */
-function withLength(headers: Record<string, string>, body: Exchange["body"]): Record<string, string> {
-  return body === undefined ? headers : { ...headers, "content-length": String(Buffer.byteLength(body)) };
+/** undici is loaded when it is first needed: a thread that speaks to an older server never does. */
+function openConnections(): Promise<Dispatcher> {
+  connections ??= open();
+  return connections;
 }
 
-/** Node's own conditions for `fetch` (`NODE_USE_ENV_PROXY=1`, `--use-env-proxy`). */
+async function open(): Promise<Dispatcher> {
+  const { Agent, EnvHttpProxyAgent } = await import("undici");
+  const options = {
+    keepAliveTimeout: idleTimeoutMs,
+    keepAliveMaxTimeout: longestIdleMs,
+    // The sender's own limit spans the whole exchange.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  };
+  return heedsProxyVariables() ? new EnvHttpProxyAgent(options) : new Agent(options);
+}
+
+/** Node's own conditions (`NODE_USE_ENV_PROXY=1`, `--use-env-proxy`). */
 function heedsProxyVariables(): boolean {
   const { env, execArgv } = process;
   const flags = [...execArgv, ...(env["NODE_OPTIONS"] ?? "").split(/\s+/)];

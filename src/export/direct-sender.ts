@@ -5,13 +5,13 @@
  * - redirects are not followed: they are answers with a place to go to, which the table refuses either way;
  * - no more than a part of a large answer is read: Langfuse's are short.
  *
- * Nothing is sent twice here: a request that the server may have stored comes back as a failure, for hiccups.ts and the
- * pump to judge.
+ * Nothing is sent twice here. undici repeats a POST only when not a byte of it had left, so a request that the server
+ * may have stored comes back as a failure, for hiccups.ts and the pump to judge.
  */
 import { gzipSync } from "node:zlib";
 import type { Compression, Destination } from "../workers/messages.ts";
-import { type Outcome, timedOut } from "./answer.ts";
-import { ask } from "./ask.ts";
+import { type Answer, answerFrom, connectionFailure, type Failure, type Outcome, timedOut } from "./answer.ts";
+import { BrokenAnswerError, post } from "./connections.ts";
 import { ingestionVersionHeader } from "./otlp-route.ts";
 import { withinTimeLimit } from "./time-limit.ts";
 
@@ -27,17 +27,26 @@ const smallestCompressedBytes = 1_024;
 
 /** Never rejects. `limitMs` is for the whole exchange, from connecting to the last byte of the answer. */
 export function sendDirect(
-  { baseUrl, publicKey, secretKey }: Destination,
-  { bytes, contentType }: DirectBody,
+  destination: Destination,
+  body: DirectBody,
   compression: Compression,
   limitMs: number,
 ): Promise<Outcome> {
-  return withinTimeLimit(limitMs, timedOut, (signal): Promise<Outcome> => {
+  return withinTimeLimit(limitMs, timedOut, (signal) => exchange(destination, body, compression, signal));
+}
+
+async function exchange(
+  { baseUrl, publicKey, secretKey }: Destination,
+  { bytes, contentType }: DirectBody,
+  compression: Compression,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  try {
     const whole = bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes);
     const isCompressed = compression === "gzip" && whole.length >= smallestCompressedBytes;
-    return ask(`${baseUrl}${tracesPath}`, {
-      method: "POST",
-      headers: {
+    const { statusCode, headers, text } = await post(
+      `${baseUrl}${tracesPath}`,
+      {
         authorization: `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`,
         "content-type": contentType,
         ...(isCompressed ? { "content-encoding": "gzip" } : {}),
@@ -48,8 +57,23 @@ export function sendDirect(
         "user-agent": "langfuse-span-buffer",
       },
       // At once, in this thread: it stands back behind the host's threads, zlib's own threads would not.
-      body: isCompressed ? gzipSync(whole, { level: 1 }) : whole,
+      isCompressed ? gzipSync(whole, { level: 1 }) : whole,
       signal,
-    });
-  });
+    );
+    return answer(statusCode, headers, text);
+  } catch (error) {
+    return error instanceof BrokenAnswerError ? cutOff(error.cause) : connectionFailure(error);
+  }
+}
+
+function cutOff(error: unknown): Failure {
+  return { ...connectionFailure(error), failure: "cut-off" };
+}
+
+function answer(status: number, headers: Record<string, string | string[] | undefined>, text: string): Answer {
+  const get = (name: string): string | null => {
+    const value = headers[name];
+    return Array.isArray(value) ? value.join(", ") : (value ?? null);
+  };
+  return answerFrom({ status, headers: { get } }, text);
 }

@@ -1,7 +1,6 @@
-/** One GET of a route that tells about the server: the SDKs are for spans. */
+/** One GET of a route that tells about the server, through the platform's `fetch`: the SDKs are for spans. */
 import type { Destination } from "../workers/messages.ts";
-import { type Outcome, timedOut } from "./answer.ts";
-import { ask } from "./ask.ts";
+import { answerFrom, failureFrom, type Outcome, timedOut } from "./answer.ts";
 import { withinTimeLimit } from "./time-limit.ts";
 
 /** Never rejects. `limitMs` is for the whole exchange; redirects are answers. */
@@ -11,9 +10,17 @@ export function httpGet(
   limitMs: number,
   options: { withKeys: boolean },
 ): Promise<Outcome> {
-  return withinTimeLimit(limitMs, timedOut, (signal): Promise<Outcome> => {
-    const authorization = `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`;
-    const headers = { accept: "application/json", ...(options.withKeys ? { authorization } : {}) };
-    return ask(`${baseUrl}${path}`, { method: "GET", headers, signal });
+  return withinTimeLimit(limitMs, timedOut, async (signal): Promise<Outcome> => {
+    try {
+      const authorization = `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`;
+      const response = await fetch(`${baseUrl}${path}`, {
+        signal,
+        redirect: "manual",
+        headers: { accept: "application/json", ...(options.withKeys ? { authorization } : {}) },
+      });
+      return answerFrom(response, await response.text());
+    } catch (error) {
+      return failureFrom(error);
+    }
   });
 }

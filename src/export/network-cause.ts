@@ -1,14 +1,24 @@
 /**
  * Why a connection failed. `@langfuse/client` keeps nothing of a network error but "fetch failed"; the code
- * (`ECONNREFUSED`, `ENOTFOUND`, …) is what tells a person where to look, so it is remembered beside the SDK.
+ * (`ECONNREFUSED`, `ENOTFOUND`, …) is what tells a person where to look. Node publishes it on a diagnostics channel,
+ * which can be read without touching the request.
  */
+import { subscribe } from "node:diagnostics_channel";
 import { LRUCache } from "lru-cache";
+import { codeOf } from "./answer.ts";
 
 const lastCodes = new LRUCache<string, string>({ max: 64, ttl: 60_000 });
+let isWatching = false;
 
-/** A request to that URL failed. */
-export function rememberNetworkCause(url: string, code: string | undefined): void {
-  if (code !== undefined && URL.canParse(url)) lastCodes.set(new URL(url).origin, code);
+/** Begins to remember failures; call it before the first request. */
+export function watchNetworkCauses(): void {
+  if (isWatching) return;
+  isWatching = true;
+  subscribe("undici:request:error", (message) => {
+    const { request, error } = message as { request?: { origin?: string | URL }; error?: unknown };
+    const code = codeOf(error);
+    if (code !== undefined && request?.origin !== undefined) lastCodes.set(String(request.origin), code);
+  });
 }
 
 /** The code of the last failure to reach the origin of `baseUrl`. */

@@ -4,9 +4,7 @@
  * another. So its requests with spans go over our own connections. They are told by a header that is not sent; every
  * other call of `fetch` in the thread is the platform's as before.
  */
-import { codeOf } from "./answer.ts";
-import { BrokenAnswerError, type Exchange, exchange } from "./connections.ts";
-import { rememberNetworkCause } from "./network-cause.ts";
+import { BrokenAnswerError, post } from "./connections.ts";
 
 const markName = "x-span-buffer-connection";
 
@@ -32,25 +30,17 @@ export function installSdkFetch(): void {
 
 async function ownFetch(url: string, { headers, body, signal }: RequestInit): Promise<Response> {
   const { [markName]: _, ...sent } = headers as Record<string, string>;
-  const asked: Exchange = {
-    method: "POST",
-    headers: { ...sent, "accept-encoding": "identity" },
-    body: body as string,
-    signal: signal as AbortSignal,
-  };
   try {
-    const answer = await exchange(url, asked);
+    const answer = await post(url, { ...sent, "accept-encoding": "identity" }, body as string, signal as AbortSignal);
     // Bytes, not a text: that would be given a content type that the server did not send.
-    return new Response(withoutBody.includes(answer.status) ? null : Buffer.from(answer.text), {
-      status: answer.status,
+    return new Response(withoutBody.includes(answer.statusCode) ? null : Buffer.from(answer.text), {
+      status: answer.statusCode,
       headers: Object.entries(answer.headers).flatMap(([name, value]) =>
         (typeof value === "string" ? [value] : (value ?? [])).map((one): [string, string] => [name, one]),
       ),
     });
   } catch (error) {
-    const isBroken = error instanceof BrokenAnswerError;
-    rememberNetworkCause(url, codeOf(isBroken ? error.cause : error));
     // In the words of the platform's `fetch`, by which otlp-sender.ts tells failures apart.
-    throw new TypeError(isBroken ? "terminated" : "fetch failed", { cause: error });
+    throw new TypeError(error instanceof BrokenAnswerError ? "terminated" : "fetch failed", { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 /** What the direct sender does that no SDK does for it; how it judges answers is tested with the SDKs. */
 import { execFile } from "node:child_process";
-import { createServer, request as httpRequest } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
@@ -185,7 +185,7 @@ describe("the answer", () => {
 });
 
 describe("in a process of its own", () => {
-  /** Sends one batch by each sender and prints the verdicts. */
+  /** Sends one batch by each sender and prints the verdicts. The direct one first: its undici meets the platform's. */
   const program = `
     import { send } from ${JSON.stringify(new URL("../../src/export/task.ts", import.meta.url).href)};
     import { span, taskFor } from ${JSON.stringify(new URL("tasks.ts", import.meta.url).href)};
@@ -210,15 +210,14 @@ describe("in a process of its own", () => {
   test("both senders go through the same proxy", async () => {
     await using server = await scriptedServer(stored);
     const asked: string[] = [];
-    const proxy = createServer((request, response) => {
-      const { host, pathname } = new URL(request.url ?? "");
-      asked.push(host);
-      const { method, headers } = request;
-      const onward = httpRequest(`${server.url}${pathname}`, { method, headers }, (answer) => {
-        response.writeHead(answer.statusCode ?? 0, answer.headers);
-        answer.pipe(response);
+    const proxy = createServer().on("connect", (request, socket) => {
+      asked.push(request.url ?? "");
+      const onward = connect(Number(new URL(server.url).port), "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+        onward.pipe(socket).pipe(onward);
       });
-      request.pipe(onward);
+      onward.on("error", () => socket.destroy());
+      socket.on("error", () => onward.destroy());
     });
     await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
     const env = {

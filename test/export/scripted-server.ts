@@ -35,7 +35,7 @@ export interface ScriptedServer extends AsyncDisposable {
   openConnections(): number;
   /** How many there have been. */
   allConnections(): number;
-  /** Closes the open ones from this side, as a server does with idle ones. */
+  /** Ends the open ones from this side. */
   endConnections(): void;
 }
 
@@ -74,7 +74,7 @@ export async function scriptedServer(
     openConnections: () => sockets.size,
     allConnections: () => connections,
     endConnections: () => {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets) socket.end();
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
