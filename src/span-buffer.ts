@@ -268,6 +268,7 @@ function pumpSetup(options: ResolvedOptions, ring: SharedArrayBuffer, counters: 
     ring,
     counters,
     ringId: randomUUID(),
+    isRestart: false,
     baseUrl,
     destination: hasKeys ? { baseUrl, publicKey, secretKey } : undefined,
     transport: options.transport,

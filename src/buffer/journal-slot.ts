@@ -37,9 +37,10 @@ const maxSlots = 10_000;
 /**
  * Takes the first free journal of this owner, or a new one. Makes the directory if need be, for its owner only.
  *
+ * @param ringId whose spans are to come; `retakeJournalSlot` finds the journal by it.
  * @throws when the directory cannot be made or written, or SQLite cannot open the file.
  */
-export function takeJournalSlot(directory: string, owner: JournalOwner): JournalSlot {
+export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: string): JournalSlot {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const foreign: JournalSlot["foreign"] = [];
   const unusable: JournalSlot["unusable"] = [];
@@ -65,20 +66,53 @@ export function takeJournalSlot(directory: string, owner: JournalOwner): Journal
       continue;
     }
     writeOwner(journal, owner);
+    // The rings of processes that are gone; from here on there is only ours.
+    for (const earlier of journal.ringIds()) journal.forgetRing(earlier);
+    // Whoever follows a pump that crashed looks for this.
+    journal.openRing(ringId);
     return { journal, file, foreign, unusable, release: () => lock.close() };
   }
   throw new Error(`all ${maxSlots} journals of ${directory} are in use`);
 }
 
+/**
+ * Takes the journal that an earlier pump of this ring wrote; undefined when there is none, or when that pump has not
+ * let go of it yet.
+ *
+ * @throws as `takeJournalSlot`, and when the journal itself cannot be opened.
+ */
+export function retakeJournalSlot(directory: string, ringId: string): JournalSlot | undefined {
+  for (const slot of existingSlots(directory)) {
+    const lock = tryLock(directory, slot);
+    if (lock === undefined) continue;
+    const file = join(directory, `journal-${slot}.sqlite`);
+    try {
+      const journal = new Journal(file);
+      if (journal.ringPosition(ringId) !== undefined) {
+        return { journal, file, foreign: [], unusable: [], release: () => lock.close() };
+      }
+      journal.close();
+    } catch (error) {
+      if (!isJournalAtFault(error)) throw error;
+    }
+    lock.close();
+  }
+  return undefined;
+}
+
 /** Existing slots first, so that what was left behind is found before anything new is made. */
 function* slotsOf(directory: string): Generator<number> {
-  const existing = new Set<number>();
-  for (const name of readdirSync(directory)) {
-    const match = slotName.exec(name);
-    if (match !== null) existing.add(Number(match[1]));
-  }
-  yield* [...existing].sort((a, b) => a - b);
+  const existing = new Set(existingSlots(directory));
+  yield* existing;
   for (let slot = 1; slot <= maxSlots; slot++) if (!existing.has(slot)) yield slot;
+}
+
+function existingSlots(directory: string): number[] {
+  return readdirSync(directory)
+    .map((name) => slotName.exec(name)?.[1])
+    .filter((slot) => slot !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 function tryLock(directory: string, slot: number): SqliteDatabase | undefined {

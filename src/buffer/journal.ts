@@ -141,6 +141,28 @@ export class Journal {
     this.#setMeta.run(key, value);
   }
 
+  /** Number of the last frame of this ring that is in the journal; undefined: the ring never had this journal. */
+  ringPosition(ringId: string): number | undefined {
+    const sequence = this.getMeta(ringKey(ringId));
+    return sequence === undefined ? undefined : Number(sequence);
+  }
+
+  /** From now on this ring's frames come here. Positions of earlier rings stay until they are forgotten. */
+  openRing(ringId: string): void {
+    this.insert([], { ringId, sequence: this.ringPosition(ringId) ?? 0 });
+  }
+
+  /** Rings whose frames have come here. */
+  ringIds(): string[] {
+    const keys = this.#database.prepare("SELECT key FROM meta WHERE key GLOB ?").pluck().all(ringKey("*")) as string[];
+    return keys.map((key) => key.slice(ringKey("").length));
+  }
+
+  /** The ring is gone, and nothing outside of the journal holds frames of it. */
+  forgetRing(ringId: string): void {
+    this.#database.prepare("DELETE FROM meta WHERE key = ?").run(ringKey(ringId));
+  }
+
   /** Makes one transaction of several changes: all of them or, when it throws, none. Without a change it is free. */
   together(action: () => void): void {
     const count = this.#count;
@@ -175,7 +197,7 @@ export class Journal {
         this.#count += run.count;
         this.#logBytes += run.byteLength;
       }
-      if (position !== undefined) this.#setMeta.run("ring", JSON.stringify(position));
+      if (position !== undefined) this.#setMeta.run(ringKey(position.ringId), String(position.sequence));
     });
   }
 
@@ -294,6 +316,10 @@ export class Journal {
     this.#pageCount = this.#selectPageCount.get() as number;
     this.#freePages = this.#selectFreePages.get() as number;
   }
+}
+
+function ringKey(ringId: string): string {
+  return `ring:${ringId}`;
 }
 
 /** SQLite gives the write-ahead log and its index the permissions of the database. */

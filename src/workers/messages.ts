@@ -118,8 +118,10 @@ export interface AuthCheckResult {
 export interface PumpSetup {
   ring: SharedArrayBuffer;
   counters: SharedArrayBuffer;
-  /** Names the ring, so that a pump that follows a crashed one knows whose position the journal holds. */
+  /** Names the ring, so that a pump that follows a crashed one finds its journal, and its position in it. */
   ringId: string;
+  /** An earlier pump of this ring has crashed. */
+  isRestart: boolean;
   baseUrl: string;
   /** Undefined: no keys are configured; spans stay in the journal. */
   destination: Destination | undefined;

@@ -33,6 +33,7 @@ export class PumpHandle {
   #worker: Worker | undefined;
   #nextId = 1;
   #restarts = 0;
+  #hasCrashed = false;
   #restartTimer: NodeJS.Timeout | undefined;
   #isEnded = false;
 
@@ -89,7 +90,8 @@ export class PumpHandle {
     const { pumpUrl, setup } = this.#options;
     try {
       // Not the host's `execArgv`: its loaders and debug ports are not for this thread.
-      const worker = new Worker(pumpUrl, { workerData: setup, execArgv: [], name: "span-buffer-pump" });
+      const workerData: PumpSetup = { ...setup, isRestart: this.#hasCrashed };
+      const worker = new Worker(pumpUrl, { workerData, execArgv: [], name: "span-buffer-pump" });
       worker.on("message", (message: PumpMessage) => this.#receive(message));
       worker.on("error", (error: Error) => this.#crashed(worker, error.message));
       worker.on("exit", (code) => this.#crashed(worker, `exit code ${code}`));
@@ -106,6 +108,7 @@ export class PumpHandle {
   #crashed(worker: Worker | undefined, reason: string): void {
     if (this.#isEnded || worker !== this.#worker) return;
     this.#worker = undefined;
+    this.#hasCrashed = true;
     this.#options.ring.disown();
     const delayMs = Math.min(maxRestartMs, firstRestartMs * 2 ** this.#restarts++);
     this.lastError = `the pump thread ended (${reason})`;

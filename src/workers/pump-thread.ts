@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { SharedCounters } from "../buffer/counters.ts";
 import { Journal } from "../buffer/journal.ts";
-import { type JournalOwner, type JournalSlot, takeJournalSlot } from "../buffer/journal-slot.ts";
+import { type JournalOwner, type JournalSlot, retakeJournalSlot, takeJournalSlot } from "../buffer/journal-slot.ts";
 import { RingConsumer } from "../buffer/ring.ts";
 import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";
@@ -12,6 +12,10 @@ import { Pump } from "./pump.ts";
 import { Sender } from "./sender.ts";
 import { Store } from "./store.ts";
 import { stepBack } from "./thread-priority.ts";
+
+/** For a crashed pump's thread to end: its journal's lock ends with it. */
+const retakeAttempts = 20;
+const retakeEveryMs = 100;
 
 stepBack("pump");
 
@@ -64,7 +68,9 @@ function sayUnusable(name: string, { message }: Error): void {
 /** The journal, or in its place one in memory: a directory that cannot be used must not stop the bot. */
 function openSlot(): JournalSlot {
   try {
-    const found = takeJournalSlot(setup.directory, owner);
+    const own = setup.isRestart ? waitForOwnSlot() : undefined;
+    if (own !== undefined) return own;
+    const found = takeJournalSlot(setup.directory, owner, setup.ringId);
     for (const { file, count, owner: other } of found.foreign) {
       const whose = `${other.publicKey ?? "no key"} at ${other.baseUrl}`;
       announcer.say(file, "warn", `${file} holds ${count} spans for ${whose}: start with that key to deliver them`);
@@ -79,6 +85,17 @@ function openSlot(): JournalSlot {
   }
 }
 
+/** The journal of the pump that crashed. Its thread may still be letting go of it. */
+function waitForOwnSlot(): JournalSlot | undefined {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let attempt = 0; attempt < retakeAttempts; attempt++) {
+    const slot = retakeJournalSlot(setup.directory, setup.ringId);
+    if (slot !== undefined) return slot;
+    Atomics.wait(pause, 0, 0, retakeEveryMs);
+  }
+  return undefined;
+}
+
 /** A journal in memory is bounded as memory is. */
 function limitsFor(journalSlot: JournalSlot): PumpSetup {
   if (journalSlot.file !== ":memory:") return setup;
@@ -87,12 +104,8 @@ function limitsFor(journalSlot: JournalSlot): PumpSetup {
 
 /** Where an earlier pump of the same ring, which crashed, had got to. */
 function committedSequence(journal: Journal): number {
-  const position = journal.getMeta("ring");
-  if (position === undefined) return counters.read().taken;
-  const { ringId, sequence } = JSON.parse(position) as { ringId: string; sequence: number };
-  const { taken } = counters.read();
-  // With durability `overflow` the journal may be behind what was taken into memory.
-  return ringId === setup.ringId ? Math.max(sequence, taken) : taken;
+  // With durability `overflow`, or without its own journal, that one has taken more than is in this journal.
+  return Math.max(journal.ringPosition(setup.ringId) ?? 0, counters.read().taken);
 }
 
 /** A pump that follows a crashed one goes on counting where that one last published. */
@@ -100,7 +113,7 @@ function continueCounters(store: Store, ring: RingConsumer): void {
   const before = counters.read();
   const { pending } = store.counters;
   Object.assign(store.counters, before, { pending });
-  if (before.taken === 0) {
+  if (!setup.isRestart) {
     store.counters.recovered = pending;
     return;
   }

@@ -2,7 +2,12 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { Journal, type ReadLimits } from "../../src/buffer/journal.ts";
-import { type JournalOwner, type JournalSlot, takeJournalSlot } from "../../src/buffer/journal-slot.ts";
+import {
+  type JournalOwner,
+  type JournalSlot,
+  retakeJournalSlot,
+  takeJournalSlot,
+} from "../../src/buffer/journal-slot.ts";
 import { PackedPayloads } from "../../src/buffer/packed-payloads.ts";
 import { SpanRun } from "../../src/buffer/span-run.ts";
 import { adoptSpills, writeSpill } from "../../src/buffer/spill.ts";
@@ -35,8 +40,8 @@ function openJournal(file = join(temporaryDirectory(), "journal.sqlite")): Journ
   return journal;
 }
 
-function takeSlot(directory: string, as: JournalOwner = owner): JournalSlot {
-  const slot = takeJournalSlot(directory, as);
+function takeSlot(directory: string, as: JournalOwner = owner, ringId = "ring-1"): JournalSlot {
+  const slot = takeJournalSlot(directory, as, ringId);
   onTestFinished(() => {
     slot.journal.close();
     slot.release();
@@ -319,4 +324,19 @@ test("a spill file whose adoption was cut short after the commit is not adopted 
   slot.journal.insertSpill(`${name}.journal-1.sqlite`, [Buffer.from("one")], 0);
   expect(adoptSpills(directory, owner, slot)).toBe(0);
   expect(slot.journal.count).toBe(1);
+});
+
+test("a pump that follows a crashed one finds the journal of its ring among others, and none while that is held", () => {
+  const directory = temporaryDirectory();
+  const others = takeSlot(directory, owner, "ring-a");
+  const own = takeSlot(directory, owner, "ring-b");
+  own.journal.insert([runOf(own.journal, 3)], { ringId: "ring-b", sequence: 3 });
+  giveBack(others);
+  expect(retakeJournalSlot(directory, "ring-b")).toBeUndefined();
+  giveBack(own);
+  const retaken = retakeJournalSlot(directory, "ring-b") as JournalSlot;
+  onTestFinished(() => giveBack(retaken));
+  expect(retaken.file).toBe(own.file);
+  expect(retaken.journal.ringPosition("ring-b")).toBe(3);
+  expect(retakeJournalSlot(directory, "ring-c")).toBeUndefined();
 });

@@ -38,6 +38,7 @@ function startPump(answerAfterMs: number, maxQueueSize = 10_000, leftBehind = 0)
   const announcer = new Announcer(() => undefined);
   const setup = {
     ringId: "ring",
+    isRestart: false,
     durability: "journal" as const,
     maxQueueSize,
     maxDiskBytes: 1024 ** 3,
