@@ -1,43 +1,15 @@
-import { randomUUID } from "node:crypto";
-import process from "node:process";
-import { createCounterMemory, pumpStates, SharedCounters } from "./buffer/counters.ts";
-import { Intake } from "./buffer/intake.ts";
-import { createRingMemory, ringCapacityBytes } from "./buffer/ring.ts";
-import { writeSpill } from "./buffer/spill.ts";
-import { type Logger, type ResolvedOptions, resolveOptions, type SpanBufferOptions } from "./options.ts";
-import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
+import { type ResolvedOptions, resolveOptions, type SpanBufferOptions } from "./options.ts";
+import { Pipeline } from "./pipeline.ts";
 import { disabledStats, type FlushResult, type SpanBufferStats } from "./stats.ts";
-import { exportTaskUrl, pumpUrl } from "./thread-files.ts";
 import { noopSpan } from "./tracing/noop-span.ts";
 import type { BufferedSpan, StartSpanOptions } from "./tracing/span-fields.ts";
 import type { SpanRecord } from "./tracing/span-record.ts";
-import { Tracer } from "./tracing/tracer.ts";
-import type { AuthCheckResult, PumpSetup } from "./workers/messages.ts";
-import { PumpHandle } from "./workers/pump-handle.ts";
+import type { AuthCheckResult } from "./workers/messages.ts";
 
 const defaultFlushTimeoutMs = 30_000;
 
-/** Share of a shutdown's time for delivery; the rest is for committing and closing. */
-const deliveryShare = 0.7;
-
-/** Of what is left after delivery: for requests under way to end, and for the whole of the closing. */
-const graceShare = 0.5;
-const closeShare = 0.8;
-
-/** A commit that is under way when the time is over gets so much more. */
-const lastCommitMs = 250;
-
 /** The longest that a timer of Node's can be. */
 const maxTimeoutMs = 2 ** 31 - 1;
-
-/** How often those who wait for the caller's own memory to empty look again. */
-const pollMs = 5;
-
-const stderrLogger: Logger = {
-  warn(message) {
-    process.stderr.write(`langfuse-span-buffer: ${message}\n`);
-  },
-};
 
 /**
  * Takes spans in microseconds, journals them, and delivers them to Langfuse through outages, crashes and restarts.
@@ -45,7 +17,7 @@ const stderrLogger: Logger = {
  */
 export class SpanBuffer {
   readonly #options: ResolvedOptions;
-  readonly #parts: Parts | undefined;
+  readonly #pipeline: Pipeline | undefined;
 
   /**
    * Returns at once and accepts spans at once; thread and journal come up behind it.
@@ -54,17 +26,17 @@ export class SpanBuffer {
    */
   constructor(options?: SpanBufferOptions) {
     this.#options = resolveOptions(options);
-    if (this.#options.enabled) this.#parts = new Parts(this.#options);
+    if (this.#options.enabled) this.#pipeline = new Pipeline(this.#options);
   }
 
   /** Starts a trace, or a span that joins one (`traceId`, `parentSpanId`). Never throws. */
   startSpan(name: string, options?: StartSpanOptions): BufferedSpan {
-    return this.#parts === undefined ? noopSpan : this.#parts.tracer.startSpan(name, options);
+    return this.#pipeline === undefined ? noopSpan : this.#pipeline.tracer.startSpan(name, options);
   }
 
   /** Hands over a finished span; `false`: it was dropped, and counted under its reason in `stats().dropped`. */
   enqueue(span: SpanRecord): boolean {
-    return this.#parts === undefined ? false : this.#parts.enqueue(span);
+    return this.#pipeline === undefined ? false : this.#pipeline.enqueue(span);
   }
 
   /**
@@ -72,8 +44,8 @@ export class SpanBuffer {
    * acknowledged or dead-lettered, or after `timeoutMs` (default 30,000). The counts are those of `stats()` then.
    */
   async flush(options: { timeoutMs?: number } = {}): Promise<FlushResult> {
-    if (this.#parts === undefined) return { ...noResult };
-    return await this.#parts.flush(limitOf(options.timeoutMs, defaultFlushTimeoutMs));
+    if (this.#pipeline === undefined) return { ...noResult };
+    return await this.#pipeline.flush(limitOf(options.timeoutMs, defaultFlushTimeoutMs));
   }
 
   /**
@@ -82,239 +54,28 @@ export class SpanBuffer {
    * result of the first.
    */
   async shutdown(options: { timeoutMs?: number } = {}): Promise<FlushResult> {
-    if (this.#parts === undefined) return { ...noResult };
-    return await this.#parts.shutdown(limitOf(options.timeoutMs, this.#options.shutdownTimeoutMs));
+    if (this.#pipeline === undefined) return { ...noResult };
+    return await this.#pipeline.shutdown(limitOf(options.timeoutMs, this.#options.shutdownTimeoutMs));
   }
 
   /** Asks Langfuse who these keys are. Never rejects: what is wrong, and what to do, is in `reason`. */
   async authCheck(): Promise<AuthCheckResult> {
-    if (this.#parts === undefined) {
+    if (this.#pipeline === undefined) {
       return { ok: false, cause: "disabled", reason: "tracing is off (enabled: false): nothing was asked" };
     }
-    return await this.#parts.authCheck();
+    return await this.#pipeline.authCheck();
   }
 
   /** The figures of this moment. `accepted = acknowledged + pending + deadLettered + all dropped`, always. */
   stats(): SpanBufferStats {
-    return this.#parts === undefined ? disabledStats() : this.#parts.stats();
+    return this.#pipeline === undefined ? disabledStats() : this.#pipeline.stats();
   }
 }
 
 const noResult: FlushResult = { acknowledged: 0, pending: 0, deadLettered: 0, dropped: 0, timedOut: false };
 
-/** What an enabled buffer is made of. */
-class Parts implements ExitParticipant {
-  readonly tracer: Tracer;
-  readonly #options: ResolvedOptions;
-  readonly #logger: Logger;
-  readonly #intake: Intake;
-  readonly #counters: SharedCounters;
-  readonly #pump: PumpHandle;
-  #shutdown: Promise<FlushResult> | undefined;
-  #flushedAtExit = -1;
-
-  constructor(options: ResolvedOptions) {
-    this.#options = options;
-    this.#logger = options.logger ?? stderrLogger;
-    const ring = createRingMemory(ringCapacityBytes(options.ringBytes, options.maxSpanBytes));
-    const counters = createCounterMemory();
-    this.#intake = new Intake({ ring, maxSpanBytes: options.maxSpanBytes, maxMemoryBytes: options.maxMemoryBytes });
-    this.#counters = new SharedCounters(counters);
-    this.#pump = new PumpHandle({
-      pumpUrl,
-      setup: pumpSetup(options, ring, counters),
-      ring: this.#intake.ring,
-      onNotice: (level, message) => this.#notice(level, message),
-    });
-    const { environment, release, serviceName, sampleRate } = options;
-    this.tracer = new Tracer({ sink: this.#intake, environment, release, serviceName, sampleRate });
-    joinExit(this);
-  }
-
-  enqueue(span: SpanRecord): boolean {
-    return this.tracer.record(span);
-  }
-
-  async flush(timeoutMs: number): Promise<FlushResult> {
-    const isDone = await within(timeoutMs, (signal) => this.#deliver(signal));
-    return this.#result(!isDone);
-  }
-
-  shutdown(timeoutMs: number): Promise<FlushResult> {
-    this.#shutdown ??= this.#shutDown(timeoutMs);
-    return this.#shutdown;
-  }
-
-  async authCheck(): Promise<AuthCheckResult> {
-    const { publicKey = "", secretKey = "", baseUrl, exportTimeoutMs } = this.#options;
-    const timeoutMs = Math.min(exportTimeoutMs, 10_000);
-    return await this.#pump.checkAuth({ destination: { baseUrl, publicKey, secretKey }, timeoutMs });
-  }
-
-  stats(): SpanBufferStats {
-    const counters = this.#counters.read();
-    const { latencyNanos, dropped } = this.#intake;
-    const stats: SpanBufferStats = {
-      accepted: this.#intake.accepted + counters.recovered,
-      acknowledged: counters.acknowledged,
-      pending: this.#intake.waiting(counters.taken) + counters.pending,
-      deadLettered: counters.deadLettered,
-      dropped: { ...dropped, "disk-full": counters.droppedDiskFull, damaged: counters.droppedDamaged },
-      recovered: counters.recovered,
-      truncated: this.#intake.truncated + counters.truncated,
-      resent: counters.resent,
-      endedTwice: this.tracer.endedTwice,
-      ringBytes: this.#intake.ring.occupiedBytes(),
-      journalSpans: counters.journalSpans,
-      journalBytes: counters.journalBytes,
-      oldestPendingAgeMs: counters.oldestPendingAtMs === 0 ? 0 : Math.max(0, Date.now() - counters.oldestPendingAtMs),
-      state: pumpStates[counters.state] ?? "stopped",
-      enqueueMicros: {
-        p50: latencyNanos.quantile(0.5) / 1000,
-        p99: latencyNanos.quantile(0.99) / 1000,
-        max: latencyNanos.max / 1000,
-      },
-      exportMs: { p50: counters.exportMsP50, p99: counters.exportMsP99 },
-    };
-    if (this.#pump.lastError !== undefined) stats.lastError = this.#pump.lastError;
-    return stats;
-  }
-
-  /** A script's loop has run empty: its spans get a chance to arrive, once for each set of them. */
-  beforeExit(): void {
-    if (this.#flushedAtExit === this.#intake.accepted || this.#shutdown !== undefined) return;
-    this.#flushedAtExit = this.#intake.accepted;
-    if (this.stats().pending > 0) void within(this.#options.shutdownTimeoutMs * deliveryShare, this.#deliverAtExit);
-  }
-
-  exit(): void {
-    this.#intake.close();
-    this.#settle(this.#options.shutdownTimeoutMs * (1 - deliveryShare));
-  }
-
-  readonly #deliverAtExit = async (signal: AbortSignal): Promise<void> => {
-    const delivered = this.#deliver(signal);
-    // In an outage there is nothing to wait for: the spans are in the journal.
-    for (let isOver = false; !isOver && !signal.aborted; ) {
-      isOver = await Promise.race([
-        delivered.then(() => true),
-        pause(pollMs).then(() => this.stats().state !== "sending"),
-      ]);
-    }
-  };
-
-  /** Resolves when everything accepted so far is delivered or dead, or the signal comes. */
-  async #deliver(signal: AbortSignal): Promise<void> {
-    const wanted = this.#intake.overflowCount;
-    // What waits beside the ring must be in it before the pump can be asked to deliver it.
-    const through = this.#intake.ring.sequence + wanted;
-    while (this.#intake.ring.sequence < through && !signal.aborted) await pause(pollMs);
-    if (!signal.aborted) await this.#pump.flush(signal);
-  }
-
-  async #shutDown(timeoutMs: number): Promise<FlushResult> {
-    this.#intake.close();
-    const deadlineMs = performance.now() + timeoutMs;
-    const isDelivered = await within(timeoutMs * deliveryShare, (signal) => this.#deliver(signal));
-    const leftMs = Math.max(0, deadlineMs - performance.now());
-    const isClosed = await within(leftMs * closeShare, () => this.#pump.close(leftMs * graceShare));
-    const isAllTaken = this.#intake.overflowCount === 0 && this.#intake.ring.occupiedBytes() === 0;
-    if (!isClosed || !isAllTaken) this.#settle(Math.max(0, deadlineMs - performance.now()));
-    this.#pump.end();
-    leaveExit(this);
-    return this.#result(!isDelivered);
-  }
-
-  /** Leaves everything on the disk, blocking: through the pump, or past a pump that is not there in a spill file. */
-  #settle(timeoutMs: number): void {
-    try {
-      const { ring } = this.#intake;
-      const deadlineMs = performance.now() + timeoutMs;
-      const leftMs = (): number => Math.max(0, deadlineMs - performance.now());
-      if (ring.waitForPump(leftMs() / 2)) {
-        const isDrained = this.#intake.drainBlocking(leftMs() / 2);
-        if (isDrained && ring.settle(leftMs())) return;
-      }
-      // No pump, or a slow one. Even a pump that is stuck in a commit must not cost the spans: better twice than never.
-      ring.claimForCaller(Math.max(leftMs(), lastCommitMs));
-      const payloads = this.#intake.undelivered();
-      const { directory, baseUrl, publicKey } = this.#options;
-      if (payloads.length > 0) writeSpill(directory, { baseUrl, publicKey }, payloads);
-    } catch (error) {
-      this.#notice("warn", `spans could not be saved at exit: ${(error as Error).message}`);
-    }
-  }
-
-  #result(timedOut: boolean): FlushResult {
-    const { acknowledged, pending, deadLettered, dropped } = this.stats();
-    const droppedSum = Object.values(dropped).reduce((sum, count) => sum + count, 0);
-    return { acknowledged, pending, deadLettered, dropped: droppedSum, timedOut };
-  }
-
-  #notice(level: "info" | "warn", message: string): void {
-    try {
-      if (level === "warn") this.#logger.warn(message);
-      else this.#logger.info?.(message);
-    } catch {
-      // The host's logger must not become the host's crash.
-    }
-  }
-}
-
-function pumpSetup(options: ResolvedOptions, ring: SharedArrayBuffer, counters: SharedArrayBuffer): PumpSetup {
-  const { baseUrl, publicKey, secretKey } = options;
-  const hasKeys = publicKey !== undefined && secretKey !== undefined;
-  return {
-    ring,
-    counters,
-    ringId: randomUUID(),
-    isRestart: false,
-    baseUrl,
-    destination: hasKeys ? { baseUrl, publicKey, secretKey } : undefined,
-    transport: options.transport,
-    sender: options.sender,
-    compression: options.compression,
-    durability: options.durability,
-    directory: options.directory,
-    batchSize: options.batchSize,
-    flushIntervalMs: options.flushInterval * 1000,
-    maxQueueSize: options.maxQueueSize,
-    maxBatchBytes: options.maxBatchBytes,
-    maxDiskBytes: options.maxDiskBytes,
-    maxMemoryBytes: options.maxMemoryBytes,
-    overflowPolicy: options.overflowPolicy,
-    exportThreads: options.exportThreads,
-    exportConcurrency: options.exportConcurrency,
-    exportTimeoutMs: options.exportTimeoutMs,
-    exportTaskUrl: exportTaskUrl.href,
-  };
-}
-
 /** A time limit as it was meant: nothing or nonsense is the default, `Infinity` as long as a timer can run. */
 function limitOf(timeoutMs: number | undefined, fallbackMs: number): number {
   if (timeoutMs === undefined || Number.isNaN(timeoutMs)) return fallbackMs;
   return Math.min(maxTimeoutMs, Math.max(0, timeoutMs));
-}
-
-/** Runs the action at most so long. Returns whether it came to its end; the loop stays alive meanwhile. */
-async function within(timeoutMs: number, action: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(() => {
-      controller.abort();
-      resolve(false);
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([action(controller.signal).then(() => true), timeout]);
-  } finally {
-    clearTimeout(timer);
-    // What the action left behind must not keep the process alive.
-    controller.abort();
-  }
-}
-
-function pause(durationMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, durationMs));
 }
