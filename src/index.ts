@@ -1,7 +1,8 @@
 import "./node-version.ts";
 
 export type { ObservationLevel, ObservationType } from "./buffer/span-payload.ts";
-export type { Logger, SpanBufferOptions } from "./options.ts";
+export type { SpanDestination } from "./destination.ts";
+export type { DestinationOptions, Logger, SpanBufferOptions } from "./options.ts";
 export { SpanBuffer } from "./span-buffer.ts";
 export type { FlushResult, SpanBufferStats } from "./stats.ts";
 export type { TimeInput } from "./tracing/clock.ts";

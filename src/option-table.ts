@@ -5,6 +5,12 @@ const seconds = (max: number) => v.pipe(v.number(), v.minValue(0.01), v.maxValue
 const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
 const text = v.pipe(v.string(), v.nonEmpty());
 const flag = v.boolean();
+const publicKey = v.pipe(
+  v.string(),
+  v.nonEmpty(),
+  v.check((key) => !key.startsWith("sk-")),
+);
+const baseUrl = v.pipe(v.string(), v.check(isPlainHttpUrl));
 const kib = 1024;
 const mib = 1024 * kib;
 const gib = 1024 * mib;
@@ -23,22 +29,27 @@ export interface OptionRow {
 /** Every option: what it may be, what it is when nobody says, and which environment variables say so. */
 export const optionTable: Readonly<Record<keyof SpanBufferOptions, OptionRow>> = {
   publicKey: {
-    schema: v.pipe(
-      v.string(),
-      v.nonEmpty(),
-      v.check((key) => !key.startsWith("sk-")),
-    ),
+    schema: publicKey,
     allowed: 'a public key ("pk-lf-…"); a secret key belongs into secretKey',
     env: ["LANGFUSE_PUBLIC_KEY"],
     isSecret: true,
   },
   secretKey: { schema: text, allowed: 'a secret key ("sk-lf-…")', env: ["LANGFUSE_SECRET_KEY"], isSecret: true },
   baseUrl: {
-    schema: v.pipe(v.string(), v.check(isPlainHttpUrl)),
+    schema: baseUrl,
     allowed: "an http or https URL without user name, password, query or fragment",
     fallback: "https://cloud.langfuse.com",
     env: ["LANGFUSE_BASE_URL", "LANGFUSE_BASEURL", "LANGFUSE_HOST"],
     // It may hold a password by mistake.
+    isSecret: true,
+  },
+  destinations: {
+    schema: v.record(
+      v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/)),
+      v.strictObject({ publicKey, secretKey: text, baseUrl: v.optional(baseUrl) }),
+    ),
+    allowed:
+      "an object of names (up to 64 of A-Z a-z 0-9 _ . -), each with publicKey, secretKey and optionally baseUrl, and nothing else",
     isSecret: true,
   },
   enabled: {

@@ -12,6 +12,14 @@ export interface Logger {
   warn(message: string): void;
 }
 
+/** A project besides the one that the buffer itself is for. */
+export interface DestinationOptions {
+  publicKey: string;
+  secretKey: string;
+  /** Default: the buffer's. */
+  baseUrl?: string | undefined;
+}
+
 /** All are optional. Defaults, environment variables and what each one means at length: docs/options.md. */
 export interface SpanBufferOptions {
   /** `LANGFUSE_PUBLIC_KEY`. Without keys spans are kept in the journal. */
@@ -20,6 +28,8 @@ export interface SpanBufferOptions {
   secretKey?: string | undefined;
   /** Default: `https://cloud.langfuse.com`. */
   baseUrl?: string | undefined;
+  /** Further projects by name; `buffer.destination(name)` takes their spans. */
+  destinations?: Record<string, DestinationOptions> | undefined;
   /** Default: true. Off: every call is a cheap no-op; no thread, no file. */
   enabled?: boolean | undefined;
   /** Langfuse's route for spans. Default: `auto`, ask the server. */
@@ -73,7 +83,7 @@ export interface SpanBufferOptions {
 }
 
 type Given<Name extends keyof SpanBufferOptions> = NonNullable<SpanBufferOptions[Name]>;
-type OptionalName = "publicKey" | "secretKey" | "environment" | "release" | "serviceName" | "logger";
+type OptionalName = "publicKey" | "secretKey" | "destinations" | "environment" | "release" | "serviceName" | "logger";
 
 /** Options with their defaults. */
 export type ResolvedOptions = Readonly<
@@ -107,10 +117,20 @@ export function resolveOptions(options: SpanBufferOptions = {}, env: NodeJS.Proc
     problems.push('compression "gzip" has no effect with sender "sdk", which cannot compress: use sender "direct"');
   }
   if (problems.length > 0) throw new TypeError(`langfuse-span-buffer: ${problems.join("; ")}`);
-  resolved["baseUrl"] = (resolved["baseUrl"] as string).replace(/\/+$/, "");
+  resolved["baseUrl"] = withoutSlash(resolved["baseUrl"] as string);
   // Absolute: the host may change its working directory later.
   resolved["directory"] = resolve((resolved["directory"] as string | undefined) ?? stateDirectory(env));
   return Object.freeze(resolved) as unknown as ResolvedOptions;
+}
+
+/** The same options, but for another project. */
+export function optionsFor(options: ResolvedOptions, destination: DestinationOptions): ResolvedOptions {
+  const { publicKey, secretKey, baseUrl = options.baseUrl } = destination;
+  return Object.freeze({ ...options, publicKey, secretKey, baseUrl: withoutSlash(baseUrl), destinations: undefined });
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, "");
 }
 
 function fromEnvironment(

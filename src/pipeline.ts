@@ -8,7 +8,6 @@ import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
 import { pumpSetup } from "./pump-setup.ts";
 import type { FlushResult, SpanBufferStats } from "./stats.ts";
 import { pumpUrl } from "./thread-files.ts";
-import type { SpanRecord } from "./tracing/span-record.ts";
 import { Tracer } from "./tracing/tracer.ts";
 import type { AuthCheckResult } from "./workers/messages.ts";
 import { PumpHandle } from "./workers/pump-handle.ts";
@@ -43,11 +42,14 @@ export class Pipeline implements ExitParticipant {
   readonly #intake: Intake;
   readonly #counters: SharedCounters;
   readonly #pump: PumpHandle;
+  readonly #prefix: string;
   #shutdown: Promise<FlushResult> | undefined;
   #flushedAtExit = -1;
 
-  constructor(options: ResolvedOptions) {
+  /** @param name of the destination, for notices; the buffer's own has none. */
+  constructor(options: ResolvedOptions, name?: string) {
     this.#options = options;
+    this.#prefix = name === undefined ? "" : `destination ${name}: `;
     this.#logger = options.logger ?? stderrLogger;
     const ring = createRingMemory(ringCapacityBytes(options.ringBytes, options.maxSpanBytes));
     const counters = createCounterMemory();
@@ -62,10 +64,6 @@ export class Pipeline implements ExitParticipant {
     const { environment, release, serviceName, sampleRate } = options;
     this.tracer = new Tracer({ sink: this.#intake, environment, release, serviceName, sampleRate });
     joinExit(this);
-  }
-
-  enqueue(span: SpanRecord): boolean {
-    return this.tracer.record(span);
   }
 
   async flush(timeoutMs: number): Promise<FlushResult> {
@@ -186,8 +184,8 @@ export class Pipeline implements ExitParticipant {
 
   #notice(level: "info" | "warn", message: string): void {
     try {
-      if (level === "warn") this.#logger.warn(message);
-      else this.#logger.info?.(message);
+      if (level === "warn") this.#logger.warn(this.#prefix + message);
+      else this.#logger.info?.(this.#prefix + message);
     } catch {
       // The host's logger must not become the host's crash.
     }

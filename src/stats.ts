@@ -43,6 +43,8 @@ export interface SpanBufferStats {
   enqueueMicros: { p50: number; p99: number; max: number };
   /** Time of a batch from the pump to its outcome. */
   exportMs: { p50: number; p99: number };
+  /** With the option `destinations`: each one's own figures. All other figures are those of the buffer's own project. */
+  destinations?: Record<string, SpanBufferStats>;
 }
 
 export interface FlushResult {

@@ -72,6 +72,13 @@ test.each<[Record<string, unknown>, Record<string, string>, RegExp]>([
   [{}, { SPAN_BUFFER_SENDER: "SDK" }, /option "SPAN_BUFFER_SENDER" "SDK" is not allowed/],
   [{ compression: "gzip" }, {}, /compression "gzip" has no effect with sender "sdk".*: use sender "direct"/],
   [{ sender: "sdk" }, { SPAN_BUFFER_COMPRESSION: "gzip" }, /compression "gzip" has no effect with sender "sdk"/],
+  [
+    { destinations: { "a b": { publicKey: "pk", secretKey: "sk" } } },
+    {},
+    /option "destinations" is not allowed: an object/,
+  ],
+  [{ destinations: { acme: { publicKey: "pk" } } }, {}, /option "destinations" is not allowed/],
+  [{ destinations: { acme: { publicKey: "pk", secretKey: "sk", flushAt: 1 } } }, {}, /option "destinations"/],
   [{ mask: "./mask.js" }, {}, /"mask" is not available in this version/],
   [{ logger: {} }, {}, /option "logger"/],
   [{}, { LANGFUSE_FLUSH_AT: "many" }, /option "LANGFUSE_FLUSH_AT" "many" is not allowed/],
@@ -90,6 +97,7 @@ test("compression goes with the direct sender, wherever the two come from", () =
 test("no secret is shown, not even a wrong one", () => {
   for (const options of [
     { secretKey: 12345 },
+    { destinations: { acme: { publicKey: "sk-lf-12345", secretKey: "12345" } } },
     { publicKey: "sk-lf-12345" },
     { baseUrl: "https://user:12345@host" },
     { baseUrl: "https://host/?token=12345" },
