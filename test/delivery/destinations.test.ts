@@ -41,7 +41,7 @@ test.each<[string, Fault]>([
     const [own, other] = [await standIn(), await standIn(acme)];
     const buffer = bufferFor(own.url, { destinations: { acme: { ...acme, baseUrl: other.url } } });
     await own.setFault(fault);
-    const stuck = endSpansOf(buffer, 1_000);
+    endSpansOf(buffer, 1_000);
     await until(() => own.account().requests > 0 || buffer.stats().state !== "sending");
     for (let round = 1; round <= 5; round++) {
       endSpansOf(buffer.destination("acme"), 200);
@@ -51,8 +51,6 @@ test.each<[string, Fault]>([
     expect(buffer.destination("acme").stats()).toMatchObject({ state: "sending", resent: 0 });
     expect(missingFromAccount(buffer.stats())).toBe(0);
     expect(other.account()).toMatchObject({ spans: 1_000, twice: 0 });
-    await own.setFault(undefined);
-    expect(stuck).toHaveLength(1_000);
   },
   30_000,
 );
@@ -65,7 +63,7 @@ test("what an outage left for two projects is delivered to each at the next star
   const first = bufferFor(own.url, options);
   const ownIds = endSpansOf(first, 30);
   const otherIds = endSpansOf(first.destination("acme"), 20);
-  await first.shutdown({ timeoutMs: 1_000 });
+  await first.shutdown({ timeoutMs: 4_000 });
   for (const server of [own, other]) await server.setFault(undefined);
   const second = bufferFor(own.url, options);
   await until(() => second.stats().recovered === 30 && second.destination("acme").stats().recovered === 20);
