@@ -120,7 +120,7 @@ export class Journal {
     return first;
   }
 
-  /** Size of the file in bytes, free pages included; without the write-ahead log, which is limited to 16 MiB. */
+  /** Size of the file in bytes, free pages included; without the write-ahead log, which is limited to 8 MiB. */
   fileBytes(): number {
     return this.#pageCount * this.#pageSizeBytes;
   }
