@@ -78,11 +78,12 @@ export const optionTable: Readonly<Record<keyof SpanBufferOptions, OptionRow>> =
   },
   durability: {
     schema: v.picklist(["journal", "overflow", "strict"]),
-    allowed: '"journal" or "overflow"',
+    allowed: '"journal", "strict" or "overflow"',
     fallback: "journal",
     env: ["SPAN_BUFFER_DURABILITY"],
   },
   directory: { schema: text, allowed: "a path", env: ["SPAN_BUFFER_DIRECTORY"] },
+  crashLogDirectory: { schema: text, allowed: "a path", env: ["SPAN_BUFFER_CRASH_LOG_DIRECTORY"] },
   batchSize: { schema: count(1, 10_000), allowed: "1 … 10000", fallback: 100, env: ["LANGFUSE_FLUSH_AT"] },
   flushInterval: {
     schema: seconds(3_600),

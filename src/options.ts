@@ -38,10 +38,12 @@ export interface SpanBufferOptions {
   sender?: "sdk" | "direct" | undefined;
   /** Of requests; `gzip` needs `sender: "direct"`. Default: `none`. */
   compression?: "none" | "gzip" | undefined;
-  /** Default: `journal`. `strict` is not available in this version and is refused. */
+  /** Default: `journal`. */
   durability?: "journal" | "overflow" | "strict" | undefined;
   /** Folder of the journals. Default: a per-user state folder. */
   directory?: string | undefined;
+  /** Folder of the crash log of durability `strict`. Default: `directory`. */
+  crashLogDirectory?: string | undefined;
   /** Spans in a request. Default: 100. */
   batchSize?: number | undefined;
   /** Seconds that a span waits for its batch to fill. Default: 30. */
@@ -87,9 +89,9 @@ type OptionalName = "publicKey" | "secretKey" | "destinations" | "environment" |
 
 /** Options with their defaults. */
 export type ResolvedOptions = Readonly<
-  { [Name in Exclude<keyof SpanBufferOptions, OptionalName | "durability" | "mask">]: Given<Name> } & {
+  { [Name in Exclude<keyof SpanBufferOptions, OptionalName | "mask">]: Given<Name> } & {
     [Name in OptionalName]: Given<Name> | undefined;
-  } & { durability: "journal" | "overflow" }
+  }
 >;
 
 /**
@@ -110,9 +112,6 @@ export function resolveOptions(options: SpanBufferOptions = {}, env: NodeJS.Proc
     else if (v.is(definition.schema, given.value)) resolved[name] = given.value;
     else problems.push(invalidOption(name, definition, given));
   }
-  if (resolved["durability"] === "strict") {
-    problems.push('durability "strict" is not available in this version: use "journal" or "overflow"');
-  }
   if (resolved["compression"] === "gzip" && resolved["sender"] === "sdk") {
     problems.push('compression "gzip" has no effect with sender "sdk", which cannot compress: use sender "direct"');
   }
@@ -120,6 +119,7 @@ export function resolveOptions(options: SpanBufferOptions = {}, env: NodeJS.Proc
   resolved["baseUrl"] = withoutSlash(resolved["baseUrl"] as string);
   // Absolute: the host may change its working directory later.
   resolved["directory"] = resolve((resolved["directory"] as string | undefined) ?? stateDirectory(env));
+  resolved["crashLogDirectory"] = resolve((resolved["crashLogDirectory"] ?? resolved["directory"]) as string);
   return Object.freeze(resolved) as unknown as ResolvedOptions;
 }
 

@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { createCounterMemory, pumpStates, SharedCounters } from "./buffer/counters.ts";
+import { CrashLog } from "./buffer/crash-log.ts";
 import { Intake } from "./buffer/intake.ts";
 import { createRingMemory, ringCapacityBytes } from "./buffer/ring.ts";
 import { writeSpill } from "./buffer/spill.ts";
@@ -42,6 +44,7 @@ export class Pipeline implements ExitParticipant {
   readonly #intake: Intake;
   readonly #counters: SharedCounters;
   readonly #pump: PumpHandle;
+  readonly #crashLog: CrashLog | undefined;
   readonly #prefix: string;
   #shutdown: Promise<FlushResult> | undefined;
   #flushedAtExit = -1;
@@ -53,11 +56,14 @@ export class Pipeline implements ExitParticipant {
     this.#logger = options.logger ?? stderrLogger;
     const ring = createRingMemory(ringCapacityBytes(options.ringBytes, options.maxSpanBytes));
     const counters = createCounterMemory();
-    this.#intake = new Intake({ ring, maxSpanBytes: options.maxSpanBytes, maxMemoryBytes: options.maxMemoryBytes });
     this.#counters = new SharedCounters(counters);
+    const ringId = randomUUID();
+    if (options.durability === "strict") this.#crashLog = this.#openCrashLog(ringId);
+    const { maxSpanBytes, maxMemoryBytes } = options;
+    this.#intake = new Intake({ ring, maxSpanBytes, maxMemoryBytes, crashLog: this.#crashLog });
     this.#pump = new PumpHandle({
       pumpUrl,
-      setup: pumpSetup(options, ring, counters),
+      setup: pumpSetup(options, ring, counters, ringId),
       ring: this.#intake.ring,
       onNotice: (level, message) => this.#notice(level, message),
     });
@@ -151,6 +157,7 @@ export class Pipeline implements ExitParticipant {
     const isClosed = await within(leftMs * closeShare, () => this.#pump.close(leftMs * graceShare));
     const isAllTaken = this.#intake.overflowCount === 0 && this.#intake.ring.occupiedBytes() === 0;
     if (!isClosed || !isAllTaken) this.#settle(Math.max(0, deadlineMs - performance.now()));
+    else this.#crashLog?.remove();
     this.#pump.end();
     leaveExit(this);
     return this.#result(!isDelivered);
@@ -159,21 +166,44 @@ export class Pipeline implements ExitParticipant {
   /** Leaves everything on the disk, blocking: through the pump, or past a pump that is not there in a spill file. */
   #settle(timeoutMs: number): void {
     try {
-      const { ring } = this.#intake;
-      const deadlineMs = performance.now() + timeoutMs;
-      const leftMs = (): number => Math.max(0, deadlineMs - performance.now());
-      if (ring.waitForPump(leftMs() / 2)) {
-        const isDrained = this.#intake.drainBlocking(leftMs() / 2);
-        if (isDrained && ring.settle(leftMs())) return;
-      }
-      // No pump, or a slow one. Even a pump that is stuck in a commit must not cost the spans: better twice than never.
-      ring.claimForCaller(Math.max(leftMs(), lastCommitMs));
-      const payloads = this.#intake.undelivered();
-      const { directory, baseUrl, publicKey } = this.#options;
-      if (payloads.length > 0) writeSpill(directory, { baseUrl, publicKey }, payloads);
+      if (!this.#settleByPump(timeoutMs)) this.#spill();
+      this.#crashLog?.remove();
     } catch (error) {
-      this.#notice("warn", `spans could not be saved at exit: ${(error as Error).message}`);
+      const isLogged = this.#crashLog?.isWriting === true;
+      const reason = (error as Error).message;
+      if (!isLogged) this.#notice("warn", `spans could not be saved at exit: ${reason}`);
     }
+  }
+
+  /** Returns whether the pump has committed everything. Otherwise it takes nothing any more. */
+  #settleByPump(timeoutMs: number): boolean {
+    const { ring } = this.#intake;
+    const deadlineMs = performance.now() + timeoutMs;
+    const leftMs = (): number => Math.max(0, deadlineMs - performance.now());
+    if (ring.waitForPump(leftMs() / 2)) {
+      const isDrained = this.#intake.drainBlocking(leftMs() / 2);
+      if (isDrained && ring.settle(leftMs())) return true;
+    }
+    // No pump, or a slow one. Even a pump that is stuck in a commit must not cost the spans: better twice than never.
+    ring.claimForCaller(Math.max(leftMs(), lastCommitMs));
+    return false;
+  }
+
+  #spill(): void {
+    const payloads = this.#intake.undelivered();
+    const { directory, baseUrl, publicKey } = this.#options;
+    if (payloads.length > 0) writeSpill(directory, { baseUrl, publicKey }, payloads);
+  }
+
+  #openCrashLog(ringId: string): CrashLog {
+    const { crashLogDirectory, baseUrl, publicKey } = this.#options;
+    return new CrashLog({
+      directory: crashLogDirectory,
+      ringId,
+      owner: { baseUrl, publicKey },
+      committedSequence: () => this.#counters.read().taken,
+      onNotice: (level, message) => this.#notice(level, message),
+    });
   }
 
   #result(timedOut: boolean): FlushResult {

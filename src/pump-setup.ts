@@ -1,24 +1,31 @@
-import { randomUUID } from "node:crypto";
 import type { ResolvedOptions } from "./options.ts";
 import { exportTaskUrl } from "./thread-files.ts";
 import type { PumpSetup } from "./workers/messages.ts";
 
 /** The options as the pump's thread wants them, and the memory that it shares with the caller. */
-export function pumpSetup(options: ResolvedOptions, ring: SharedArrayBuffer, counters: SharedArrayBuffer): PumpSetup {
+export function pumpSetup(
+  options: ResolvedOptions,
+  ring: SharedArrayBuffer,
+  counters: SharedArrayBuffer,
+  ringId: string,
+): PumpSetup {
   const { baseUrl, publicKey, secretKey } = options;
   const hasKeys = publicKey !== undefined && secretKey !== undefined;
   return {
     ring,
     counters,
-    ringId: randomUUID(),
+    ringId,
     isRestart: false,
     baseUrl,
     destination: hasKeys ? { baseUrl, publicKey, secretKey } : undefined,
     transport: options.transport,
     sender: options.sender,
     compression: options.compression,
-    durability: options.durability,
+    // Beyond the ring strict is as journal.
+    durability: options.durability === "strict" ? "journal" : options.durability,
     directory: options.directory,
+    crashLogDirectory: options.crashLogDirectory,
+    hasCrashLog: options.durability === "strict",
     batchSize: options.batchSize,
     flushIntervalMs: options.flushInterval * 1000,
     maxQueueSize: options.maxQueueSize,

@@ -73,3 +73,36 @@ function checksum(words: Int32Array, offset: number, payloadBytes: number, seque
   // Rotations keep equal lanes from cancelling each other.
   return (a ^ ((b << 7) | (b >>> 25)) ^ ((c << 13) | (c >>> 19)) ^ ((d << 22) | (d >>> 10))) | 0;
 }
+
+/** One payload as a frame by itself, for a file. */
+export function encodeFrame(payload: Uint8Array, sequence: number): Buffer {
+  const memory = frameMemory(new ArrayBuffer(frameSize(payload.length)), 0, frameSize(payload.length));
+  memory.bytes.set(payload, frameHeaderBytes);
+  sealFrame(memory, 0, payload.length, sequence);
+  return memory.bytes;
+}
+
+export interface FileFrame {
+  sequence: number;
+  payload: Buffer;
+  /** Its checksum is right. */
+  isWhole: boolean;
+}
+
+/** The frames of a file's content, up to the first place that cannot be the beginning of one. */
+export function* framesOf(content: Uint8Array): Generator<FileFrame> {
+  // A copy, so that it begins at a multiple of four.
+  const aligned = new Uint8Array(content).buffer;
+  const memory = frameMemory(aligned, 0, aligned.byteLength & ~15);
+  for (let offset = 0; offset + frameHeaderBytes <= memory.bytes.length; ) {
+    const payloadBytes = memory.words[offset >> 2] as number;
+    const size = frameSize(payloadBytes);
+    const sequence = memory.words[(offset >> 2) + 2] as number;
+    const isSpan = memory.words[(offset >> 2) + 3] === frameKind.span;
+    if (!isSpan || payloadBytes < 0 || offset + size > memory.bytes.length) return;
+    const start = offset + frameHeaderBytes;
+    const payload = memory.bytes.subarray(start, start + payloadBytes);
+    yield { sequence, payload, isWhole: isFrameWhole(memory, offset, payloadBytes, sequence) };
+    offset += size;
+  }
+}

@@ -1,4 +1,7 @@
+import { Buffer } from "node:buffer";
 import type { ConstantFields } from "./constant-fields.ts";
+import type { CrashLog } from "./crash-log.ts";
+import { encodeFrame } from "./frame.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 import { Overflow } from "./overflow.ts";
 import { Pulse } from "./pulse.ts";
@@ -20,6 +23,8 @@ export interface IntakeOptions {
   maxSpanBytes: number;
   /** Bound of the memory beside the ring. */
   maxMemoryBytes: number;
+  /** With durability `strict`. */
+  crashLog?: CrashLog | undefined;
 }
 
 /**
@@ -33,6 +38,7 @@ export class Intake {
   readonly #overflow: Overflow;
   readonly #pulse: Pulse;
   readonly #maxSpanBytes: number;
+  readonly #crashLog: CrashLog | undefined;
   #mover: NodeJS.Timeout | undefined;
   #closed = false;
   #accepted = 0;
@@ -46,6 +52,7 @@ export class Intake {
     this.#overflow = new Overflow(options.maxMemoryBytes);
     this.#pulse = new Pulse(this.ring);
     this.#maxSpanBytes = options.maxSpanBytes;
+    this.#crashLog = options.crashLog;
   }
 
   /** Takes one span with its constants; `false`: it was dropped, and counted under its reason. */
@@ -127,18 +134,31 @@ export class Intake {
     const ending = constants?.bytes;
     const { text, truncated } = serialise(payload, this.#maxSpanBytes - (ending === undefined ? 0 : ending.length));
     if (truncated) this.#truncated++;
-    if (this.#overflow.count === 0) {
-      if (this.ring.pushText(text, ending)) return true;
-    } else {
-      this.#overflow.moveTo(this.ring, moveBytesPerCall);
-      if (this.#overflow.count === 0 && this.ring.pushText(text, ending)) return true;
+    if (this.#overflow.count > 0) this.#overflow.moveTo(this.ring, moveBytesPerCall);
+    if (this.#overflow.count === 0 && this.ring.pushText(text, ending)) {
+      if (this.#crashLog !== undefined) this.#logFrame(this.#crashLog);
+      return true;
     }
-    if (!this.#overflow.push(constants === undefined ? text : text.slice(0, -1) + constants.text)) {
+    const whole = constants === undefined ? text : text.slice(0, -1) + constants.text;
+    if (!this.#overflow.push(whole)) {
       this.#droppedMemoryFull++;
       return false;
     }
+    if (this.#crashLog !== undefined) this.#logWaiting(this.#crashLog, whole);
     if (this.#mover === undefined) this.#mover = setTimeout(this.#move, 1).unref();
     return true;
+  }
+
+  #logFrame(crashLog: CrashLog): void {
+    const { memory, offset, bytes } = this.ring.lastFrame;
+    crashLog.append(memory, offset, bytes, this.ring.sequence);
+  }
+
+  /** What waits beside the ring enters it in order, so its number is known already. */
+  #logWaiting(crashLog: CrashLog, text: string): void {
+    const sequence = this.ring.sequence + this.#overflow.count;
+    const frame = encodeFrame(Buffer.from(text), sequence | 0);
+    crashLog.append(frame, 0, frame.length, sequence);
   }
 
   readonly #move = (): void => {

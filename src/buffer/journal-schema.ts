@@ -7,7 +7,7 @@ import type { SqliteDatabase } from "./sqlite.ts";
  * - `spans`: what the server has not acknowledged, in the order of `end()`. `payload` is the UTF-8 JSON of a
  *   `SpanPayload`. Ids grow and are never used twice while a row with a higher id is there.
  * - `dead_letters`: what the server will never take, with its words.
- * - `meta`: `base_url` and `public_key` (whose spans these are; no secret), `ring:<id>` (number of the last
+ * - `meta`: `base_url` and `public_key` (whose spans these are; no secret), `journal_id`, `ring:<id>` (number of the last
  *   frame of that ring that is committed, so that nobody repeats one), `spill:<file>` (spill files that are already in),
  *   `span_count` (rows of `spans`: counting millions of them at start would take seconds).
  */

@@ -1,17 +1,18 @@
 /**
- * Which file of a directory a process writes: `journal-<n>.sqlite`, guarded by `journal-<n>.lock`. The lock is an
- * exclusive transaction in a tiny SQLite file, held for the process's life: the operating system ends it with its
- * owner, however that dies. So a journal whose lock is free was left behind, and whoever gets the lock adopts it.
+ * Which file of a directory a process writes: `journal-<n>.sqlite`, guarded by `journal-<n>.lock`, a lock that
+ * is held for the process's life (file-lock.ts). So a journal whose lock is free was left behind, and whoever gets the
+ * lock adopts it.
  *
  * A journal belongs to one destination (base URL and public key, in its `meta`), because the spans of one project must
  * never be sent with the keys of another. A journal without a public key was written before keys were configured; it
  * goes to the first that comes with keys for the same base URL.
  */
-import { closeSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { Journal } from "./journal.ts";
 import { NewerJournalError } from "./journal-schema.ts";
-import { openDatabase, type SqliteDatabase } from "./sqlite.ts";
+import { openDatabase } from "./sqlite.ts";
 
 export interface JournalOwner {
   baseUrl: string;
@@ -45,7 +46,7 @@ export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: 
   const foreign: JournalSlot["foreign"] = [];
   const unusable: JournalSlot["unusable"] = [];
   for (const slot of slotsOf(directory)) {
-    const lock = tryLock(directory, slot);
+    const lock = lockSlot(directory, slot);
     if (lock === undefined) continue;
     const file = join(directory, `journal-${slot}.sqlite`);
     let journal: Journal;
@@ -53,7 +54,7 @@ export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: 
       createForOwner(file);
       journal = new Journal(file);
     } catch (error) {
-      lock.close();
+      lock.release();
       if (!isJournalAtFault(error)) throw error;
       unusable.push({ file, reason: (error as Error).message });
       continue;
@@ -62,15 +63,13 @@ export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: 
     if (found !== undefined && !isSameOwner(found, owner)) {
       if (journal.count > 0) foreign.push({ file, count: journal.count, owner: found });
       journal.close();
-      lock.close();
+      lock.release();
       continue;
     }
     writeOwner(journal, owner);
-    // The rings of processes that are gone; from here on there is only ours.
-    for (const earlier of journal.ringIds()) journal.forgetRing(earlier);
     // Whoever follows a pump that crashed looks for this.
     journal.openRing(ringId);
-    return { journal, file, foreign, unusable, release: () => lock.close() };
+    return { journal, file, foreign, unusable, release: () => lock.release() };
   }
   throw new Error(`all ${maxSlots} journals of ${directory} are in use`);
 }
@@ -83,21 +82,43 @@ export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: 
  */
 export function retakeJournalSlot(directory: string, ringId: string): JournalSlot | undefined {
   for (const slot of existingSlots(directory)) {
-    const lock = tryLock(directory, slot);
+    const lock = lockSlot(directory, slot);
     if (lock === undefined) continue;
     const file = join(directory, `journal-${slot}.sqlite`);
     try {
       const journal = new Journal(file);
       if (journal.ringPosition(ringId) !== undefined) {
-        return { journal, file, foreign: [], unusable: [], release: () => lock.close() };
+        return { journal, file, foreign: [], unusable: [], release: () => lock.release() };
       }
       journal.close();
     } catch (error) {
       if (!isJournalAtFault(error)) throw error;
     }
-    lock.close();
+    lock.release();
   }
   return undefined;
+}
+
+/** The ids of all journals in a directory, as far as they can be read, whoever holds them. */
+export function journalIdsIn(directory: string): Set<string> {
+  const ids = new Set<string>();
+  for (const slot of existingSlots(directory)) {
+    try {
+      const database = openDatabase(join(directory, `journal-${slot}.sqlite`), {
+        readonly: true,
+        busyTimeoutMs: 1_000,
+      });
+      try {
+        const id = database.prepare("SELECT value FROM meta WHERE key = 'journal_id'").pluck().get();
+        if (typeof id === "string") ids.add(id);
+      } finally {
+        database.close();
+      }
+    } catch {
+      // Empty or damaged: it has taken nothing that could still be told.
+    }
+  }
+  return ids;
 }
 
 /** Existing slots first, so that what was left behind is found before anything new is made. */
@@ -115,31 +136,8 @@ function existingSlots(directory: string): number[] {
     .sort((a, b) => a - b);
 }
 
-function tryLock(directory: string, slot: number): SqliteDatabase | undefined {
-  const file = join(directory, `journal-${slot}.lock`);
-  createForOwner(file);
-  const lock = openDatabase(file);
-  try {
-    lock.pragma("journal_mode = MEMORY");
-    lock.exec("BEGIN EXCLUSIVE");
-    return lock;
-  } catch (error) {
-    lock.close();
-    if ((error as { code?: string }).code === "SQLITE_BUSY") return undefined;
-    throw error;
-  }
-}
-
-/**
- * Makes an empty file that only its owner may read. One that is there is not even opened: closing any descriptor of a
- * file drops all locks that this process holds on it (POSIX), and another buffer of this process may hold one.
- */
-function createForOwner(file: string): void {
-  try {
-    closeSync(openSync(file, "wx", 0o600));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
+function lockSlot(directory: string, slot: number): FileLock | undefined {
+  return tryLock(join(directory, `journal-${slot}.lock`));
 }
 
 /** Damage of this one file, as opposed to a directory or a disk that would refuse any other as well. */

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync } from "node:fs";
 import { prepareJournal } from "./journal-schema.ts";
 import { PackedPayloads } from "./packed-payloads.ts";
@@ -147,9 +148,16 @@ export class Journal {
     return sequence === undefined ? undefined : Number(sequence);
   }
 
-  /** From now on this ring's frames come here. Positions of earlier rings stay until they are forgotten. */
-  openRing(ringId: string): void {
-    this.insert([], { ringId, sequence: this.ringPosition(ringId) ?? 0 });
+  /** From now on this ring's frames come here, those after `sequence`. */
+  openRing(ringId: string, sequence = 0): void {
+    this.insert([], { ringId, sequence });
+  }
+
+  /** Drawn at random when the journal was made; it stays with the file wherever that is moved. */
+  get id(): string {
+    const id = this.getMeta("journal_id") ?? randomUUID();
+    this.setMeta("journal_id", id);
+    return id;
   }
 
   /** Rings whose frames have come here. */
@@ -201,12 +209,20 @@ export class Journal {
     });
   }
 
+  /** Commits payloads that did not come through the ring of this process. */
+  insertPayloads(payloads: readonly Buffer[], acceptedAtMs: number, position?: RingPosition): void {
+    this.insert(
+      [new SpanRun(this.nextIds(payloads.length), acceptedAtMs, PackedPayloads.of(payloads), true)],
+      position,
+    );
+  }
+
   /** Commits the payloads of a spill file, once: a file that is already in is passed over. Returns how many are new. */
   insertSpill(file: string, payloads: readonly Buffer[], acceptedAtMs: number): number {
     const key = `spill:${file}`;
     if (this.getMeta(key) !== undefined) return 0;
     this.#change(() => {
-      this.insert([new SpanRun(this.nextIds(payloads.length), acceptedAtMs, PackedPayloads.of(payloads), true)]);
+      this.insertPayloads(payloads, acceptedAtMs);
       this.#setMeta.run(key, String(payloads.length));
     });
     return payloads.length;

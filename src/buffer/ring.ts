@@ -90,6 +90,7 @@ export class RingProducer extends RingEnd {
   /** Number of the last frame written. */
   #sequence = 0;
   #write: number;
+  #lastFrameOffset = 0;
   /** Last seen value of the consumer's cursor: loaded again only when the ring looks full. */
   #read: number;
 
@@ -101,6 +102,12 @@ export class RingProducer extends RingEnd {
 
   get sequence(): number {
     return this.#sequence;
+  }
+
+  /** The frame written last, header and padding included. Valid until the next is written. */
+  get lastFrame(): { memory: Buffer; offset: number; bytes: number } {
+    const offset = this.#lastFrameOffset;
+    return { memory: this.data.bytes, offset, bytes: frameSize(this.data.words[offset >> 2] as number) };
   }
 
   /**
@@ -222,6 +229,7 @@ export class RingProducer extends RingEnd {
 
   #publish(position: number, payloadBytes: number): void {
     this.#sequence++;
+    this.#lastFrameOffset = position;
     sealFrame(this.data, position, payloadBytes, this.#sequence | 0);
     this.#write = (this.#write + frameSize(payloadBytes)) | 0;
     Atomics.store(this.control, word.write, this.#write);

@@ -19,7 +19,7 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { frameHeaderBytes, frameKind, frameMemory, frameSize, isFrameWhole, sealFrame } from "./frame.ts";
+import { encodeFrame, framesOf } from "./frame.ts";
 import { isSameOwner, type JournalOwner, type JournalSlot } from "./journal-slot.ts";
 
 const magic = "langfuse-span-buffer spill 1";
@@ -78,36 +78,12 @@ export function adoptSpills(
   return adopted;
 }
 
-function encodeFrame(payload: Uint8Array, sequence: number): Uint8Array {
-  const memory = frameMemory(new ArrayBuffer(frameSize(payload.length)), 0, frameSize(payload.length));
-  memory.bytes.set(payload, frameHeaderBytes);
-  sealFrame(memory, 0, payload.length, sequence);
-  return memory.bytes;
-}
-
 function readSpill(path: string): { owner: JournalOwner; payloads: Buffer[] } | undefined {
   const content = readFileSync(path);
   const headerEnd = content.indexOf("\n", magic.length + 1);
   if (headerEnd < 0 || content.toString("utf8", 0, magic.length) !== magic) return undefined;
   const owner = JSON.parse(content.toString("utf8", magic.length + 1, headerEnd)) as JournalOwner;
-  const aligned = new Uint8Array(content.subarray(headerEnd + 1)).buffer;
-  return { owner, payloads: readFrames(aligned) };
-}
-
-function readFrames(content: ArrayBuffer): Buffer[] {
-  const memory = frameMemory(content, 0, content.byteLength & ~15);
   const payloads: Buffer[] = [];
-  for (let offset = 0; offset + frameHeaderBytes <= memory.bytes.length; ) {
-    const payloadBytes = memory.words[offset >> 2] as number;
-    const size = frameSize(payloadBytes);
-    const sequence = memory.words[(offset >> 2) + 2] as number;
-    const isSpan = memory.words[(offset >> 2) + 3] === frameKind.span;
-    if (!isSpan || payloadBytes < 0 || offset + size > memory.bytes.length) break;
-    const start = offset + frameHeaderBytes;
-    if (isFrameWhole(memory, offset, payloadBytes, sequence)) {
-      payloads.push(Buffer.from(memory.bytes.subarray(start, start + payloadBytes)));
-    }
-    offset += size;
-  }
-  return payloads;
+  for (const { payload, isWhole } of framesOf(content.subarray(headerEnd + 1))) if (isWhole) payloads.push(payload);
+  return { owner, payloads };
 }

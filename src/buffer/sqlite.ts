@@ -1,8 +1,11 @@
 /**
  * The one door to SQLite. Nothing else in the package imports the driver, so replacing it, or its types, is a matter
- * of this file. Import it only where a database is really opened (the pump, the stand-in): loading it loads native code.
+ * of this file. The driver is loaded with the first database that is opened: it is native code and takes 5 ms.
  */
-import Database from "better-sqlite3";
+import { createRequire } from "node:module";
+import type Database from "better-sqlite3";
+
+const require = createRequire(import.meta.url);
 
 export type SqliteDatabase = Database.Database;
 export type SqliteStatement<Parameters extends unknown[] = unknown[], Row = unknown> = Database.Statement<
@@ -23,7 +26,8 @@ export interface OpenDatabaseOptions {
  * @throws the driver's `SqliteError` (with `code`, for example `SQLITE_CANTOPEN`, `SQLITE_NOTADB`).
  */
 export function openDatabase(file: string, options: OpenDatabaseOptions = {}): SqliteDatabase {
-  return new Database(file, {
+  const Driver = require("better-sqlite3") as typeof Database;
+  return new Driver(file, {
     readonly: options.readonly ?? false,
     fileMustExist: options.readonly ?? false,
     timeout: options.busyTimeoutMs ?? 0,

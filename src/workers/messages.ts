@@ -130,6 +130,10 @@ export interface PumpSetup {
   compression: Compression;
   durability: "journal" | "overflow";
   directory: string;
+  /** Where crash logs are looked for. */
+  crashLogDirectory: string;
+  /** Does the caller write one? */
+  hasCrashLog: boolean;
   batchSize: number;
   flushIntervalMs: number;
   maxQueueSize: number;

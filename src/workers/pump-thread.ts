@@ -1,6 +1,7 @@
 /** The pump's thread: opens the journal, puts the parts together, runs until told to end. */
 import { parentPort, workerData } from "node:worker_threads";
 import { SharedCounters } from "../buffer/counters.ts";
+import { noteJournal, replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import { Journal } from "../buffer/journal.ts";
 import { type JournalOwner, type JournalSlot, retakeJournalSlot, takeJournalSlot } from "../buffer/journal-slot.ts";
 import { RingConsumer } from "../buffer/ring.ts";
@@ -44,11 +45,15 @@ parentPort?.close();
 
 function createPump(journalSlot: JournalSlot): Pump | undefined {
   const { journal } = journalSlot;
-  const spilled = journalSlot.file === ":memory:" ? 0 : adoptSpills(setup.directory, owner, journalSlot, sayUnusable);
-  const ring = new RingConsumer(setup.ring, committedSequence(journal));
+  const damaged = journalSlot.file === ":memory:" ? 0 : adoptLeftovers(journalSlot);
+  const committed = committedSequence(journal);
+  journal.openRing(setup.ringId, committed);
+  const ring = new RingConsumer(setup.ring, committed);
   if (!ring.claim()) return undefined;
   const store = new Store(limitsFor(journalSlot), journal, announcer);
   continueCounters(store, ring);
+  store.counters.recovered += damaged;
+  store.counters.droppedDamaged += damaged;
   const pool = new ExportPool({
     taskUrl: setup.exportTaskUrl,
     threads: setup.exportThreads,
@@ -56,9 +61,22 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
   });
   const sender = new Sender(setup, store, pool, announcer, () => created.reported());
   const created = new Pump({ ring, store, sender, pool, counters, announcer, post });
-  if (spilled > 0) announcer.say("spilled", "info", `${spilled} spans of a process that ended in a hurry were adopted`);
   created.publish();
   return created;
+}
+
+/** What earlier processes left beside their journals. Returns how many spans among it are damaged. */
+function adoptLeftovers(journalSlot: JournalSlot): number {
+  const { directory, crashLogDirectory, ringId } = setup;
+  const spilled = adoptSpills(directory, owner, journalSlot, sayUnusable);
+  if (spilled > 0) announcer.say("spilled", "info", `${spilled} spans of a process that ended in a hurry were adopted`);
+  // Before the first commit of this ring.
+  if (setup.hasCrashLog) noteJournal(crashLogDirectory, ringId, journalSlot);
+  const options = { directory: crashLogDirectory, slot: journalSlot, owner, ringId, onUnusable: sayUnusable };
+  const { spans, damaged } = replayCrashLogs(options);
+  if (spans > 0) announcer.say("replayed", "info", `${spans} spans of a killed process came from its crash log`);
+  if (damaged > 0) announcer.say("log-damaged", "warn", `${damaged} spans in a crash log were damaged and are lost`);
+  return damaged;
 }
 
 function sayUnusable(name: string, { message }: Error): void {

@@ -1,0 +1,96 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { crashLockFile, crashLogsIn, journalNoteFile, readSegment, type Segment } from "./crash-log-file.ts";
+import { tryLock } from "./file-lock.ts";
+import { isSameOwner, type JournalOwner, type JournalSlot, journalIdsIn } from "./journal-slot.ts";
+
+export interface ReplayOptions {
+  /** Where crash logs may be. */
+  directory: string;
+  slot: JournalSlot;
+  owner: JournalOwner;
+  /** The living ring of this process: its log is not touched. */
+  ringId: string;
+  /** A log that cannot be read or removed; it stays. */
+  onUnusable: (file: string, error: Error) => void;
+}
+
+export interface ReplayResult {
+  /** Spans that the journal did not have. */
+  spans: number;
+  /** Frames in the middle of a log that were damaged. */
+  damaged: number;
+}
+
+/** Leaves word beside a ring's log which journal takes its spans. */
+export function noteJournal(directory: string, ringId: string, slot: JournalSlot): void {
+  writeFileSync(journalNoteFile(directory, ringId), slot.journal.id, { mode: 0o600 });
+}
+
+/**
+ * Commits what dead processes left in their crash logs and no journal has, each span once, and removes the logs.
+ *
+ * How far a ring's frames are committed is known to one journal alone, the one noted beside its log: so whoever holds
+ * that journal replays the log; one without a note, or whose journal is gone, anybody. The position moves in the same
+ * transaction as the spans, so a process that dies in here repeats none.
+ */
+export function replayCrashLogs(options: ReplayOptions): ReplayResult {
+  const { directory, slot, ringId: own, onUnusable } = options;
+  const result: ReplayResult = { spans: 0, damaged: 0 };
+  for (const [ringId, files] of crashLogsIn(directory)) {
+    if (ringId === own) continue;
+    try {
+      const lock = tryLock(crashLockFile(directory, ringId));
+      if (lock === undefined) continue;
+      try {
+        if (!replayOne(ringId, files, options, result)) continue;
+        for (const file of files) rmSync(file, { force: true });
+        rmSync(journalNoteFile(directory, ringId), { force: true });
+        slot.journal.forgetRing(ringId);
+        rmSync(crashLockFile(directory, ringId), { force: true });
+      } finally {
+        lock.release();
+      }
+    } catch (error) {
+      onUnusable(files[0] as string, error as Error);
+    }
+  }
+  const left = crashLogsIn(directory);
+  for (const ringId of slot.journal.ringIds()) {
+    if (ringId !== own && !left.has(ringId)) slot.journal.forgetRing(ringId);
+  }
+  return result;
+}
+
+/** Returns whether the log is done with. */
+function replayOne(ringId: string, files: readonly string[], options: ReplayOptions, result: ReplayResult): boolean {
+  const { directory, slot, owner } = options;
+  const segments = files.map(readSegment).filter((segment): segment is Segment => segment !== undefined);
+  if (segments.some(({ header }) => !isSameOwner(header.owner, owner))) return false;
+  const noted = readNote(journalNoteFile(directory, ringId));
+  if (noted !== undefined && noted !== slot.journal.id && journalIdsIn(dirname(slot.file)).has(noted)) return false;
+  const byNumber = segments
+    .filter(({ frames }) => frames.length > 0)
+    .sort((a, b) => ((a.frames[0]?.sequence ?? 0) - (b.frames[0]?.sequence ?? 0)) | 0);
+  for (const { frames, damaged } of byNumber) {
+    const position = slot.journal.ringPosition(ringId) ?? 0;
+    const isMissing = (sequence: number): boolean => ((sequence - position) | 0) > 0;
+    const missing = frames.filter(({ sequence }) => isMissing(sequence));
+    result.damaged += damaged.filter(isMissing).length;
+    if (missing.length === 0) continue;
+    const payloads = missing.map(({ payload }) => payload);
+    const sequence = (missing.at(-1)?.sequence ?? 0) >>> 0;
+    slot.journal.insertPayloads(payloads, Date.now(), { ringId, sequence });
+    result.spans += missing.length;
+  }
+  return true;
+}
+
+function readNote(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
