@@ -66,6 +66,9 @@ export class Pipeline implements ExitParticipant {
       setup: pumpSetup(options, ring, counters, ringId),
       ring: this.#intake.ring,
       onNotice: (level, message) => this.#notice(level, message),
+      onJournal: (id) => {
+        if (this.#crashLog !== undefined) this.#crashLog.journalId = id;
+      },
     });
     const { environment, release, serviceName, sampleRate } = options;
     this.tracer = new Tracer({ sink: this.#intake, environment, release, serviceName, sampleRate });

@@ -7,7 +7,7 @@
  * - `crash-<ring>.lock`: held while the process lives that writes the log.
  * - `crash-<ring>.journal`: the id of the journal that takes this ring's spans. Without it, none has taken any.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { framesOf } from "./frame.ts";
 import type { JournalOwner } from "./journal-slot.ts";
@@ -30,6 +30,11 @@ export function crashLockFile(directory: string, ringId: string): string {
 
 export function journalNoteFile(directory: string, ringId: string): string {
   return join(directory, `crash-${ringId}.journal`);
+}
+
+/** Leaves word beside a ring's log which journal takes its spans. @throws what the file system throws. */
+export function noteJournal(directory: string, ringId: string, journalId: string): void {
+  writeFileSync(journalNoteFile(directory, ringId), journalId, { mode: 0o600 });
 }
 
 const segmentName = /^crash-([0-9a-f-]+)-\d+\.log$/;

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { crashLockFile, crashLogsIn, journalNoteFile, readSegment, type Segment } from "./crash-log-file.ts";
 import { tryLock } from "./file-lock.ts";
@@ -20,11 +20,6 @@ export interface ReplayResult {
   spans: number;
   /** Frames in the middle of a log that were damaged. */
   damaged: number;
-}
-
-/** Leaves word beside a ring's log which journal takes its spans. */
-export function noteJournal(directory: string, ringId: string, slot: JournalSlot): void {
-  writeFileSync(journalNoteFile(directory, ringId), slot.journal.id, { mode: 0o600 });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { close, fstatSync, mkdirSync, openSync, rmSync, unlink, writeSync } from "node:fs";
-import { crashLockFile, encodeHeader, journalNoteFile, segmentFile } from "./crash-log-file.ts";
+import { crashLockFile, encodeHeader, journalNoteFile, noteJournal, segmentFile } from "./crash-log-file.ts";
 import { type FileLock, tryLock } from "./file-lock.ts";
 import type { JournalOwner } from "./journal-slot.ts";
 
@@ -40,6 +40,8 @@ export interface CrashLogOptions {
  * journal without it, and the log is tried again after a while.
  */
 export class CrashLog {
+  /** Which journal takes the spans, once the pump has said so. */
+  journalId: string | undefined;
   readonly #options: CrashLogOptions;
   #lock: FileLock | undefined;
   #segments = 0;
@@ -126,6 +128,7 @@ export class CrashLog {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     // Before the first segment: whoever finds a log without its lock takes it for a dead process'.
     this.#lock ??= tryLock(crashLockFile(directory, ringId));
+    if (this.journalId !== undefined) noteJournal(directory, ringId, this.journalId);
     this.#current = this.#newSegment();
     this.#retryDelayMs = firstRetryMs;
   }

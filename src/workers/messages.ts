@@ -157,6 +157,8 @@ export type CallerMessage =
 
 export type PumpMessage =
   | { type: "done"; id: number }
+  /** The journal that takes this ring's spans. */
+  | { type: "journal"; id: string }
   | { type: "auth-checked"; id: number; result: AuthCheckResult }
   /** For the caller's logger; already limited in rate. */
   | { type: "notice"; level: "info" | "warn"; message: string }

@@ -11,6 +11,8 @@ export interface PumpHandleOptions {
   setup: PumpSetup;
   ring: RingProducer;
   onNotice: (level: "info" | "warn", message: string) => void;
+  /** Which journal the pump has taken. */
+  onJournal: (id: string) => void;
 }
 
 type Waiting = (result: AuthCheckResult | undefined) => void;
@@ -122,6 +124,9 @@ export class PumpHandle {
       case "done":
         this.#restarts = 0;
         this.#answer(message.id, undefined);
+        return;
+      case "journal":
+        this.#options.onJournal(message.id);
         return;
       case "auth-checked":
         this.#answer(message.id, message.result);

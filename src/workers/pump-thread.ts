@@ -1,7 +1,8 @@
 /** The pump's thread: opens the journal, puts the parts together, runs until told to end. */
 import { parentPort, workerData } from "node:worker_threads";
 import { SharedCounters } from "../buffer/counters.ts";
-import { noteJournal, replayCrashLogs } from "../buffer/crash-log-replay.ts";
+import { noteJournal } from "../buffer/crash-log-file.ts";
+import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import { Journal } from "../buffer/journal.ts";
 import { type JournalOwner, type JournalSlot, retakeJournalSlot, takeJournalSlot } from "../buffer/journal-slot.ts";
 import { RingConsumer } from "../buffer/ring.ts";
@@ -70,13 +71,22 @@ function adoptLeftovers(journalSlot: JournalSlot): number {
   const { directory, crashLogDirectory, ringId } = setup;
   const spilled = adoptSpills(directory, owner, journalSlot, sayUnusable);
   if (spilled > 0) announcer.say("spilled", "info", `${spilled} spans of a process that ended in a hurry were adopted`);
-  // Before the first commit of this ring.
-  if (setup.hasCrashLog) noteJournal(crashLogDirectory, ringId, journalSlot);
+  if (setup.hasCrashLog) tellJournal(journalSlot.journal.id);
   const options = { directory: crashLogDirectory, slot: journalSlot, owner, ringId, onUnusable: sayUnusable };
   const { spans, damaged } = replayCrashLogs(options);
   if (spans > 0) announcer.say("replayed", "info", `${spans} spans of a killed process came from its crash log`);
   if (damaged > 0) announcer.say("log-damaged", "warn", `${damaged} spans in a crash log were damaged and are lost`);
   return damaged;
+}
+
+/** Before the first commit of this ring: who replays its crash log must know which journal to ask. */
+function tellJournal(journalId: string): void {
+  post({ type: "journal", id: journalId });
+  try {
+    noteJournal(setup.crashLogDirectory, setup.ringId, journalId);
+  } catch {
+    // Then there is no log either; should it come back, the caller leaves the note.
+  }
 }
 
 function sayUnusable(name: string, { message }: Error): void {

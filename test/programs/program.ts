@@ -9,7 +9,7 @@ const buffer = new SpanBuffer({
   secretKey: "sk-lf-stand-in",
   directory,
   batchSize: 1_000,
-  durability: durability as "journal" | "overflow",
+  durability: durability as "journal" | "strict" | "overflow",
   logger: { warn: () => undefined },
 });
 for (let index = 0; index < Number(count); index++) buffer.startSpan(way, { input: { index } }).end();
@@ -36,6 +36,16 @@ switch (way) {
     // Keeps the process alive until the test has sent its signal.
     setInterval(() => undefined, 1_000);
     process.stdout.write("ready\n");
+    break;
+  case "kill":
+    process.kill(process.pid, "SIGKILL");
+    break;
+  case "kill-later":
+    // The first ones are committed by then, the others not.
+    setTimeout(() => {
+      for (let index = 0; index < Number(count); index++) buffer.startSpan(way).end();
+      process.kill(process.pid, "SIGKILL");
+    }, 400);
     break;
   case "own-handler":
     process.on("SIGTERM", () => {

@@ -66,7 +66,7 @@ test.each<[Record<string, unknown>, Record<string, string>, RegExp]>([
   [{ sampleRate: 1.5 }, {}, /option "sampleRate" 1.5 is not allowed: 0 … 1/],
   [{ baseUrl: "langfuse.example" }, {}, /option "baseUrl" is not allowed: an http or https URL/],
   [{ environment: "Langfuse Prod" }, {}, /option "environment"/],
-  [{ durability: "strict" }, {}, /"strict" is not available in this version/],
+  [{ durability: "safe" }, {}, /option "durability" "safe" is not allowed: "journal", "strict" or "overflow"/],
   [{ sender: "undici" }, {}, /option "sender" "undici" is not allowed: "sdk" or "direct"/],
   [{ sender: "direct", compression: "br" }, {}, /option "compression" "br" is not allowed: "none" or "gzip"/],
   [{}, { SPAN_BUFFER_SENDER: "SDK" }, /option "SPAN_BUFFER_SENDER" "SDK" is not allowed/],
