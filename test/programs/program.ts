@@ -2,7 +2,8 @@
 import process from "node:process";
 import { SpanBuffer } from "../../src/index.ts";
 
-const [way = "", baseUrl = "", directory = "", count = "1", durability = "journal"] = process.argv.slice(2);
+const [way = "", baseUrl = "", directory = "", count = "1", durability = "journal", ringBytes = ""] =
+  process.argv.slice(2);
 const buffer = new SpanBuffer({
   baseUrl,
   publicKey: "pk-lf-stand-in",
@@ -10,6 +11,7 @@ const buffer = new SpanBuffer({
   directory,
   batchSize: 1_000,
   durability: durability as "journal" | "strict" | "overflow",
+  ...(ringBytes === "" ? {} : { ringBytes: Number(ringBytes) }),
   logger: { warn: () => undefined },
 });
 for (let index = 0; index < Number(count); index++) buffer.startSpan(way, { input: { index } }).end();
