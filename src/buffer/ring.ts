@@ -19,6 +19,9 @@
  * The pulse. `callerDueMs` is when the caller's event loop should next show that it is alive (pulse.ts), 0 while it
  * rests. A pump that finds the moment gone leaves it the core.
  *
+ * Signs of life. The pump counts its rounds in `turns`; a caller that sees them stand still while there is work replaces
+ * the pump (pump-watch.ts).
+ *
  * The end. A process that is about to exit sets `settling` to `wanted` and blocks until the pump has committed all and
  * set it to `done`. When no pump has claimed the ring (`owner`), the caller claims it instead and writes a spill file.
  */
@@ -37,7 +40,7 @@ import { PackedPayloads } from "./packed-payloads.ts";
 const controlWords = 64;
 const controlBytes = controlWords * 4;
 
-const word = { write: 0, read: 1, sleeping: 2, wake: 3, owner: 4, settling: 5, callerDueMs: 6 } as const;
+const word = { write: 0, read: 1, sleeping: 2, wake: 3, owner: 4, settling: 5, callerDueMs: 6, turns: 7 } as const;
 
 /**
  * Values of `owner`: who may take frames. The pump has `committing` while frames are between ring and journal; the
@@ -189,6 +192,18 @@ export class RingProducer extends RingEnd {
     Atomics.compareExchange(this.control, word.owner, owner.committing, owner.nobody);
   }
 
+  /** Counts the pump's rounds of work, modulo 2^32. */
+  pumpTurns(): number {
+    return Atomics.load(this.control, word.turns);
+  }
+
+  /** Does a pump have the ring, and is it awake, or asleep over something to take? */
+  isPumpExpectedToTurn(): boolean {
+    const now = Atomics.load(this.control, word.owner);
+    if (now !== owner.pump && now !== owner.committing) return false;
+    return Atomics.load(this.control, word.sleeping) === 0 || this.occupiedBytes() > 0;
+  }
+
   /** The caller's event loop is well now, and means to say so again after so many milliseconds. */
   beat(dueInMs: number): void {
     Atomics.store(this.control, word.callerDueMs, (monotonicMs() + dueInMs) | 0 || 1);
@@ -277,6 +292,11 @@ export class RingConsumer extends RingEnd {
   endCommit(): void {
     Atomics.compareExchange(this.control, word.owner, owner.committing, owner.pump);
     Atomics.notify(this.control, word.owner);
+  }
+
+  /** A sign of life. */
+  countTurn(): void {
+    Atomics.add(this.control, word.turns, 1);
   }
 
   /** How late the caller's event loop is, in milliseconds; 0 while it rests. */

@@ -2,6 +2,7 @@
  * The tasks of an export thread (Piscina calls them by name). Several run at once in a thread. Neither ever throws:
  * whatever happens becomes a report, because an error that crosses the threads would take the batch's outcome with it.
  */
+import { getHeapStatistics } from "node:v8";
 import type {
   AuthCheckResult,
   AuthCheckTask,
@@ -22,7 +23,7 @@ import { StoredBatch } from "./stored-batch.ts";
 
 stepBack();
 
-type Outcome = Omit<ExportReport, "requests" | "durationMs">;
+type Outcome = Omit<ExportReport, "requests" | "durationMs" | "memoryBytes">;
 
 /** Delivers one batch. */
 export async function send(task: ExportTask): Promise<ExportReport> {
@@ -32,7 +33,9 @@ export async function send(task: ExportTask): Promise<ExportReport> {
     // Nothing was acknowledged, so nothing may be lost: as an outage.
     return { verdict: "retry", reason: faultReason(error, task?.destination), truncated: 0 };
   });
-  return { ...outcome, requests: counter.requests, durationMs: performance.now() - started };
+  const { used_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
+  const durationMs = performance.now() - started;
+  return { ...outcome, requests: counter.requests, durationMs, memoryBytes: heapBytes + externalBytes };
 }
 
 /** Says whether the keys work and what is wrong if not. */

@@ -1,11 +1,20 @@
 import type { Piscina as PiscinaPool } from "piscina";
 import type { AuthCheckResult, AuthCheckTask, ExportReport, ExportTask } from "./messages.ts";
 
+/** A task asks for the server's version, tries through hiccups, and may try again with less: so many time limits. */
+const patience = 8;
+const graceMs = 5_000;
+
+/** No batch needs that; a worker's own heap limit would take the process with it. */
+const maxThreadBytes = 512 * 1024 * 1024;
+
 export interface ExportPoolOptions {
   taskUrl: string;
   threads: number;
   /** Tasks under way at once, over all threads. */
   concurrency: number;
+  /** Threads that report more memory than this are replaced. Default: 512 MiB. */
+  maxThreadBytes?: number;
 }
 
 /**
@@ -15,6 +24,7 @@ export interface ExportPoolOptions {
 export class ExportPool {
   readonly #options: ExportPoolOptions;
   #pool: Promise<PiscinaPool> | undefined;
+  #running: PiscinaPool | undefined;
 
   constructor(options: ExportPoolOptions) {
     this.#options = options;
@@ -23,7 +33,12 @@ export class ExportPool {
   async send(task: ExportTask): Promise<ExportReport> {
     try {
       const pool = await this.#start();
-      return (await pool.run(task, { name: "send", transferList: [task.payloads.buffer] })) as ExportReport;
+      // A task has limits of its own; one that has long passed them is stuck, and its thread is replaced.
+      const signal = AbortSignal.timeout(task.timeoutMs * patience + graceMs);
+      const options = { name: "send", transferList: [task.payloads.buffer], signal };
+      const report = (await pool.run(task, options)) as ExportReport;
+      if ((report.memoryBytes ?? 0) > (this.#options.maxThreadBytes ?? maxThreadBytes)) this.#replace(pool);
+      return report;
     } catch (error) {
       return { verdict: "retry", reason: crashed(error), truncated: 0, requests: 0, durationMs: 0 };
     }
@@ -46,8 +61,20 @@ export class ExportPool {
     }
   }
 
+  /** The next task gets new threads; these end when they have done what they have. */
+  #replace(pool: PiscinaPool): void {
+    if (this.#running !== pool) return;
+    this.#running = undefined;
+    this.#pool = undefined;
+    pool.close().catch(() => undefined);
+  }
+
   #start(): Promise<PiscinaPool> {
-    this.#pool ??= this.#create();
+    this.#pool ??= this.#create().catch((error: unknown) => {
+      // The next batch tries again.
+      this.#pool = undefined;
+      throw error;
+    });
     return this.#pool;
   }
 
@@ -66,6 +93,7 @@ export class ExportPool {
     });
     // A thread that dies without a task would otherwise take the pump with it; the next task starts a new one.
     pool.on("error", () => undefined);
+    this.#running = pool;
     return pool;
   }
 }

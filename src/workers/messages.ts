@@ -86,6 +86,8 @@ export interface ExportReport {
   /** HTTP requests made for this task, hiccups included. */
   requests: number;
   durationMs: number;
+  /** Memory of the export thread afterwards, in bytes; absent when there is no telling. */
+  memoryBytes?: number;
 }
 
 /** Who am I for this server, and does it answer? The task named `checkAuth`. */
@@ -157,6 +159,8 @@ export type CallerMessage =
 
 export type PumpMessage =
   | { type: "done"; id: number }
+  /** The pump works, and has for a while. */
+  | { type: "running" }
   /** The journal that takes this ring's spans. */
   | { type: "journal"; id: string }
   | { type: "auth-checked"; id: number; result: AuthCheckResult }

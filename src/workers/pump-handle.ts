@@ -1,10 +1,22 @@
 import { Worker } from "node:worker_threads";
 import type { RingProducer } from "../buffer/ring.ts";
 import type { AuthCheckResult, AuthCheckTask, CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
+import { PumpWatch } from "./pump-watch.ts";
 
-/** A pump that crashed is started again after this long, doubling while it keeps crashing. */
+/** A pump that crashed is started again after this long, and after the second crash in a minute after ten times that. */
 const firstRestartMs = 100;
-const maxRestartMs = 10_000;
+
+/** So many crashes in so long: from then on a new attempt is made only once in that time. */
+const maxCrashes = 3;
+const crashWindowMs = 60_000;
+
+const hangLimitMs = 20_000;
+
+/** A thread that does not end when it is told to is stuck in the operating system. Another takes its place after this. */
+const terminationLimitMs = 60_000;
+
+/** An answer to `checkAuth` that has not come so long after its own limit does not come. */
+const answerGraceMs = 5_000;
 
 export interface PumpHandleOptions {
   pumpUrl: URL;
@@ -13,6 +25,8 @@ export interface PumpHandleOptions {
   onNotice: (level: "info" | "warn", message: string) => void;
   /** Which journal the pump has taken. */
   onJournal: (id: string) => void;
+  /** Default: 20,000. */
+  hangLimitMs?: number;
 }
 
 type Waiting = (result: AuthCheckResult | undefined) => void;
@@ -26,21 +40,27 @@ type Request = CallerMessage extends infer Message
 
 /**
  * The caller's hold on the pump's thread. The thread never keeps the process alive, but while somebody waits for an
- * answer. A thread that crashes is started again on the same ring; those who wait are asked for again.
+ * answer. A thread that crashes or hangs is started again on the same ring; those who wait are asked for again.
  */
 export class PumpHandle {
   lastError: string | undefined;
   readonly #options: PumpHandleOptions;
   readonly #waiting = new Map<number, { request: CallerMessage; done: Waiting }>();
+  readonly #watch: PumpWatch;
   #worker: Worker | undefined;
   #nextId = 1;
-  #restarts = 0;
+  /** When the pump crashed, of late (`performance.now()`). */
+  #crashesAtMs: number[] = [];
   #hasCrashed = false;
+  #isGivenUp = false;
   #restartTimer: NodeJS.Timeout | undefined;
   #isEnded = false;
 
   constructor(options: PumpHandleOptions) {
     this.#options = options;
+    const limitMs = options.hangLimitMs ?? hangLimitMs;
+    const onHanging = (): void => this.#endHanging(`no sign of life for ${limitMs / 1000} s`);
+    this.#watch = new PumpWatch({ ring: options.ring, limitMs, onHanging });
     this.#start();
   }
 
@@ -56,24 +76,25 @@ export class PumpHandle {
   }
 
   async checkAuth(task: AuthCheckTask): Promise<AuthCheckResult> {
-    const result = await this.#ask({ type: "check-auth", task });
-    return result ?? { ok: false, cause: "server-error", reason: "the buffer was shut down before the check was done" };
+    const limit = AbortSignal.timeout(task.timeoutMs + answerGraceMs);
+    const result = await this.#ask({ type: "check-auth", task }, limit);
+    if (result !== undefined) return result;
+    const reason = this.#isEnded
+      ? "the buffer was shut down before the check was done"
+      : `the buffer's thread does not answer${this.lastError === undefined ? "" : `: ${this.lastError}`}`;
+    return { ok: false, cause: "server-error", reason };
   }
 
   /** Gives the pump up: no restart, nobody waits any longer. */
   end(): void {
     this.#isEnded = true;
+    this.#watch.end();
     clearTimeout(this.#restartTimer);
     for (const { done } of this.#waiting.values()) done(undefined);
     this.#waiting.clear();
     const worker = this.#worker;
     this.#worker = undefined;
-    if (worker === undefined) return;
-    worker.removeAllListeners();
-    // An error on its way out must not become the host's.
-    worker.on("error", () => undefined);
-    worker.unref();
-    worker.terminate().catch(() => undefined);
+    if (worker !== undefined) letGo(worker);
   }
 
   #ask(request: Request, signal?: AbortSignal): Promise<AuthCheckResult | undefined> {
@@ -90,16 +111,21 @@ export class PumpHandle {
 
   #start(): void {
     const { pumpUrl, setup } = this.#options;
+    let reason: string | undefined;
     try {
       // Not the host's `execArgv`: its loaders and debug ports are not for this thread.
       const workerData: PumpSetup = { ...setup, isRestart: this.#hasCrashed };
       const worker = new Worker(pumpUrl, { workerData, execArgv: [], name: "span-buffer-pump" });
       worker.on("message", (message: PumpMessage) => this.#receive(message));
-      worker.on("error", (error: Error) => this.#crashed(worker, error.message));
-      worker.on("exit", (code) => this.#crashed(worker, `exit code ${code}`));
+      worker.on("error", (error: Error) => {
+        reason = error.message;
+      });
+      // Not with the error: only a thread that has ended has let go of its journal.
+      worker.on("exit", (code) => this.#crashed(worker, reason ?? `exit code ${code}`));
       // After the listeners: a listener for messages takes the reference anew.
       worker.unref();
       this.#worker = worker;
+      this.#watch.begin();
       for (const { request } of this.#waiting.values()) worker.postMessage(request);
       if (this.#waiting.size > 0) worker.ref();
     } catch (error) {
@@ -107,26 +133,64 @@ export class PumpHandle {
     }
   }
 
+  /** Ends a thread that hangs; its end counts as a crash. */
+  #endHanging(reason: string): void {
+    const worker = this.#worker;
+    if (worker === undefined || this.#isEnded) return;
+    this.#watch.end();
+    const crashed = (): void => {
+      clearTimeout(limit);
+      this.#crashed(worker, reason);
+    };
+    const limit = setTimeout(crashed, terminationLimitMs).unref();
+    letGo(worker);
+    worker.once("exit", crashed);
+  }
+
   #crashed(worker: Worker | undefined, reason: string): void {
     if (this.#isEnded || worker !== this.#worker) return;
     this.#worker = undefined;
     this.#hasCrashed = true;
+    this.#watch.end();
     this.#options.ring.disown();
-    const delayMs = Math.min(maxRestartMs, firstRestartMs * 2 ** this.#restarts++);
-    this.lastError = `the pump thread ended (${reason})`;
-    this.#options.onNotice("warn", `${this.lastError}: starting it again in ${delayMs} ms, spans wait in memory`);
+    const nowMs = performance.now();
+    this.#crashesAtMs = [...this.#crashesAtMs.filter((atMs) => nowMs - atMs < crashWindowMs), nowMs];
+    const delayMs = this.#restartDelayMs(reason);
     this.#restartTimer = setTimeout(() => this.#start(), delayMs);
     if (this.#waiting.size === 0) this.#restartTimer.unref();
+  }
+
+  /** How long until the next attempt; says what has happened. */
+  #restartDelayMs(reason: string): number {
+    this.lastError = `the pump thread ended (${reason})`;
+    const { onNotice } = this.#options;
+    const crashes = this.#crashesAtMs.length;
+    if (crashes < maxCrashes && !this.#isGivenUp) {
+      const delayMs = firstRestartMs * 10 ** (crashes - 1);
+      onNotice("warn", `${this.lastError}: starting it again in ${delayMs} ms, spans wait in memory`);
+      return delayMs;
+    }
+    // Said once, however long it goes on.
+    if (!this.#isGivenUp) {
+      onNotice(
+        "warn",
+        `${this.lastError}, for the third time in a minute: from now on spans are kept in memory alone, at most maxMemoryBytes of them, and nothing is sent; a new attempt is made every minute, and what is in memory when the process ends is left in the directory for the next start. Please report this`,
+      );
+    }
+    this.#isGivenUp = true;
+    return crashWindowMs;
   }
 
   #receive(message: PumpMessage): void {
     switch (message.type) {
       case "done":
-        this.#restarts = 0;
         this.#answer(message.id, undefined);
         return;
       case "journal":
         this.#options.onJournal(message.id);
+        return;
+      case "running":
+        this.#pumpRuns();
         return;
       case "auth-checked":
         this.#answer(message.id, message.result);
@@ -140,6 +204,15 @@ export class PumpHandle {
     }
   }
 
+  /** It has taken the ring, and stayed alive for a while. */
+  #pumpRuns(): void {
+    if (!this.#hasCrashed) return;
+    this.lastError = undefined;
+    if (!this.#isGivenUp) return;
+    this.#isGivenUp = false;
+    this.#options.onNotice("warn", "the pump thread runs again: spans go to the journal and to Langfuse");
+  }
+
   #answer(id: number, result: AuthCheckResult | undefined): void {
     const waiting = this.#waiting.get(id);
     // Now, not when the one who waits goes on: Node may report the thread's end in the same breath as its last message.
@@ -150,4 +223,12 @@ export class PumpHandle {
     this.#worker?.unref();
     this.#restartTimer?.unref();
   }
+}
+
+/** Ends a thread that is not wanted any more; nothing it does on its way out becomes the host's. */
+function letGo(worker: Worker): void {
+  worker.removeAllListeners();
+  worker.on("error", () => undefined);
+  worker.unref();
+  worker.terminate().catch(() => undefined);
 }

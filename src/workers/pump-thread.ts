@@ -19,6 +19,9 @@ import { stepBack } from "./thread-priority.ts";
 const retakeAttempts = 20;
 const retakeEveryMs = 100;
 
+/** A pump that lives so long after a crash is well. */
+const provenAfterMs = 5_000;
+
 stepBack("pump");
 
 const setup = workerData as PumpSetup;
@@ -33,12 +36,15 @@ let receive = (message: CallerMessage): void => {
 };
 parentPort?.on("message", (message: CallerMessage) => receive(message));
 
+/** Is the journal the one that this ring's earlier pump wrote? */
+let isOwnJournal = false;
 const slot = openSlot();
 const pump = createPump(slot);
 if (pump === undefined) slot.journal.close();
 else {
   receive = (message) => pump.receive(message);
   for (const message of early.splice(0)) pump.receive(message);
+  if (setup.isRestart) setTimeout(() => post({ type: "running" }), provenAfterMs).unref();
   await pump.run();
 }
 slot.release();
@@ -97,7 +103,10 @@ function sayUnusable(name: string, { message }: Error): void {
 function openSlot(): JournalSlot {
   try {
     const own = setup.isRestart ? waitForOwnSlot() : undefined;
-    if (own !== undefined) return own;
+    if (own !== undefined) {
+      isOwnJournal = true;
+      return own;
+    }
     const found = takeJournalSlot(setup.directory, owner, setup.ringId);
     for (const { file, count, owner: other } of found.foreign) {
       const whose = `${other.publicKey ?? "no key"} at ${other.baseUrl}`;
@@ -106,6 +115,7 @@ function openSlot(): JournalSlot {
     for (const { file, reason } of found.unusable) announcer.say(file, "warn", `${file} cannot be read: ${reason}`);
     return found;
   } catch (error) {
+    isOwnJournal = false;
     const message = `the journal in ${setup.directory} cannot be opened: ${(error as Error).message}; spans are kept in memory only`;
     announcer.say("disk", "warn", message);
     announcer.lastError(message);
@@ -148,9 +158,9 @@ function continueCounters(store: Store, ring: RingConsumer): void {
   store.counters.taken = Math.max(before.taken, ring.lastSequence);
   const { taken, recovered, acknowledged, deadLettered, droppedDiskFull, droppedDamaged } = store.counters;
   const unaccounted = taken + recovered - pending - acknowledged - deadLettered - droppedDiskFull - droppedDamaged;
-  // What is neither pending nor counted: deleted on an acknowledgement just before the crash, or, with durability
-  // `overflow`, in the memory that the crash took.
-  if (setup.durability === "journal") store.counters.acknowledged += unaccounted;
+  // What is neither pending nor counted: deleted on an acknowledgement just before the crash; or, with durability
+  // `overflow`, in the memory that the crash took; or in a journal that is not to be had now, and recovered when it is.
+  if (setup.durability === "journal" && isOwnJournal) store.counters.acknowledged += unaccounted;
   else store.counters.droppedDamaged += unaccounted;
 }
 

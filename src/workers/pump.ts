@@ -125,6 +125,7 @@ export class Pump {
   /** One round of all work that can be done now. Returns whether the next should follow at once. */
   #turn(): boolean {
     const { ring, store, sender } = this.#parts;
+    ring.countTurn();
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
     sender.isCallerLate = isLate(ring.callerLateMs());
     const isClosing = this.#closing !== undefined;
