@@ -4,7 +4,8 @@ import process from "node:process";
 import { Journal } from "../../src/buffer/journal.ts";
 
 const [way = "", commit = "0", times = "0", file = ""] = (process.env["PUMP_CRASH"] ?? "").split(":");
-const together = Journal.prototype.together;
+type Together = (this: Journal, action: () => void) => void;
+const together = Object.getOwnPropertyDescriptor(Journal.prototype, "together")?.value as Together;
 let commits = 0;
 
 function crash(): void {
