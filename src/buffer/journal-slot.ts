@@ -7,11 +7,12 @@
  * never be sent with the keys of another. A journal without a public key was written before keys were configured; it
  * goes to the first that comes with keys for the same base URL.
  */
-import { mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { Journal } from "./journal.ts";
 import { NewerJournalError } from "./journal-schema.ts";
+import { isDamage, type Rescue, reasonOf, rebuildJournal, setAsideFile, settleRescue } from "./salvage.ts";
 import { openDatabase } from "./sqlite.ts";
 
 export interface JournalOwner {
@@ -27,6 +28,8 @@ export interface JournalSlot {
   foreign: { file: string; count: number; owner: JournalOwner }[];
   /** Journals that could not be opened, with the reason. They are left as they are. */
   unusable: { file: string; reason: string }[];
+  /** Journals that were damaged, and what became of them. */
+  damaged: Rescue[];
   release(): void;
 }
 
@@ -45,17 +48,17 @@ export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: 
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const foreign: JournalSlot["foreign"] = [];
   const unusable: JournalSlot["unusable"] = [];
+  const damaged: JournalSlot["damaged"] = [];
   for (const slot of slotsOf(directory)) {
     const lock = lockSlot(directory, slot);
     if (lock === undefined) continue;
     const file = join(directory, `journal-${slot}.sqlite`);
     let journal: Journal;
     try {
-      createForOwner(file);
-      journal = new Journal(file);
+      journal = openJournal(file, damaged);
     } catch (error) {
       lock.release();
-      if (!isJournalAtFault(error)) throw error;
+      if (!isJournalAtFault(error, file)) throw error;
       unusable.push({ file, reason: (error as Error).message });
       continue;
     }
@@ -67,9 +70,10 @@ export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: 
       continue;
     }
     writeOwner(journal, owner);
+    writeFileSync(ownerFile(file), JSON.stringify(owner), { mode: 0o600 });
     // Whoever follows a pump that crashed looks for this.
     journal.openRing(ringId);
-    return { journal, file, foreign, unusable, release: () => lock.release() };
+    return { journal, file, foreign, unusable, damaged, release: () => lock.release() };
   }
   throw new Error(`all ${maxSlots} journals of ${directory} are in use`);
 }
@@ -85,14 +89,15 @@ export function retakeJournalSlot(directory: string, ringId: string): JournalSlo
     const lock = lockSlot(directory, slot);
     if (lock === undefined) continue;
     const file = join(directory, `journal-${slot}.sqlite`);
+    const damaged: JournalSlot["damaged"] = [];
     try {
-      const journal = new Journal(file);
+      const journal = openJournal(file, damaged);
       if (journal.ringPosition(ringId) !== undefined) {
-        return { journal, file, foreign: [], unusable: [], release: () => lock.release() };
+        return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
       }
       journal.close();
     } catch (error) {
-      if (!isJournalAtFault(error)) throw error;
+      if (!isJournalAtFault(error, file)) throw error;
     }
     lock.release();
   }
@@ -140,10 +145,45 @@ function lockSlot(directory: string, slot: number): FileLock | undefined {
   return tryLock(join(directory, `journal-${slot}.lock`));
 }
 
-/** Damage of this one file, as opposed to a directory or a disk that would refuse any other as well. */
-function isJournalAtFault(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? "";
-  return error instanceof NewerJournalError || code.startsWith("SQLITE_NOTADB") || code.startsWith("SQLITE_CORRUPT");
+/**
+ * Opens the journal; one that is damaged is replaced by a fresh one with all that can be read of it. A write-ahead log
+ * whose database is gone is set aside: SQLite would delete it.
+ */
+function openJournal(file: string, damaged: JournalSlot["damaged"]): Journal {
+  settleRescue(file);
+  const isEmpty = !existsSync(file) || statSync(file).size === 0;
+  if (isEmpty && existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0) {
+    damaged.push({ spans: 0, lost: 0, deadLetters: 0, setAside: setAsideFile(file, "wal-without-database") });
+  }
+  createForOwner(file);
+  try {
+    return new Journal(file);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    damaged.push(rebuildJournal(file, reasonOf(error)));
+    const journal = new Journal(file);
+    if (ownerOf(journal) === undefined && journal.count > 0) writeOwner(journal, readOwnerFile(file));
+    return journal;
+  }
+}
+
+/** Whose journal it is stands beside it too, for one whose own word cannot be read any more. */
+function ownerFile(file: string): string {
+  return file.replace(/\.sqlite$/, ".owner");
+}
+
+function readOwnerFile(file: string): JournalOwner {
+  try {
+    return JSON.parse(readFileSync(ownerFile(file), "utf8")) as JournalOwner;
+  } catch {
+    // Nobody's: they might be sent with another project's keys.
+    return { baseUrl: "unknown", publicKey: undefined };
+  }
+}
+
+/** A fault of this one file, as opposed to a directory or a disk that would refuse any other as well. */
+function isJournalAtFault(error: unknown, file: string): boolean {
+  return error instanceof NewerJournalError || (existsSync(file) && !statSync(file).isFile());
 }
 
 function ownerOf(journal: Journal): JournalOwner | undefined {

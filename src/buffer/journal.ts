@@ -209,6 +209,33 @@ export class Journal {
     });
   }
 
+  /** Takes over spans from another file, under their ids; those that are there already stay as they are. */
+  restore(runs: readonly SpanRun[]): void {
+    const insert = this.#database.prepare<[number, number, Buffer]>(
+      "INSERT OR IGNORE INTO spans (id, accepted_at_ms, payload) VALUES (?, ?, ?)",
+    );
+    this.#change(() => {
+      for (const run of runs) {
+        for (let index = 0; index < run.count; index++) {
+          this.#count += insert.run(run.firstId + index, run.acceptedAtMs, run.payload(index)).changes;
+        }
+        this.#lastId = Math.max(this.#lastId, run.lastId);
+      }
+    });
+  }
+
+  /** Takes over dead letters from another file, as far as their columns are the same. */
+  restoreDeadLetters(letters: readonly Record<string, unknown>[]): void {
+    const columns = this.#database.pragma("table_info(dead_letters)") as { name: string }[];
+    const names = columns.map(({ name }) => name);
+    const insert = this.#database.prepare(
+      `INSERT OR IGNORE INTO dead_letters (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
+    );
+    this.#change(() => {
+      for (const letter of letters) insert.run(...names.map((name) => letter[name] ?? null));
+    });
+  }
+
   /** Commits payloads that did not come through the ring of this process. */
   insertPayloads(payloads: readonly Buffer[], acceptedAtMs: number, position?: RingPosition): void {
     this.insert(

@@ -6,6 +6,7 @@ import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import { Journal } from "../buffer/journal.ts";
 import { type JournalOwner, type JournalSlot, retakeJournalSlot, takeJournalSlot } from "../buffer/journal-slot.ts";
 import { RingConsumer } from "../buffer/ring.ts";
+import type { Rescue } from "../buffer/salvage.ts";
 import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";
 import { ExportPool } from "./export-pool.ts";
@@ -103,15 +104,13 @@ function sayUnusable(name: string, { message }: Error): void {
 function openSlot(): JournalSlot {
   try {
     const own = setup.isRestart ? waitForOwnSlot() : undefined;
-    if (own !== undefined) {
-      isOwnJournal = true;
-      return own;
-    }
-    const found = takeJournalSlot(setup.directory, owner, setup.ringId);
+    isOwnJournal = own !== undefined;
+    const found = own ?? takeJournalSlot(setup.directory, owner, setup.ringId);
     for (const { file, count, owner: other } of found.foreign) {
       const whose = `${other.publicKey ?? "no key"} at ${other.baseUrl}`;
       announcer.say(file, "warn", `${file} holds ${count} spans for ${whose}: start with that key to deliver them`);
     }
+    for (const rescue of found.damaged) announcer.say("damaged-journal", "warn", describeRescue(rescue));
     for (const { file, reason } of found.unusable) announcer.say(file, "warn", `${file} cannot be read: ${reason}`);
     return found;
   } catch (error) {
@@ -119,8 +118,20 @@ function openSlot(): JournalSlot {
     const message = `the journal in ${setup.directory} cannot be opened: ${(error as Error).message}; spans are kept in memory only`;
     announcer.say("disk", "warn", message);
     announcer.lastError(message);
-    return { journal: new Journal(":memory:"), file: ":memory:", foreign: [], unusable: [], release: () => undefined };
+    return {
+      journal: new Journal(":memory:"),
+      file: ":memory:",
+      foreign: [],
+      unusable: [],
+      damaged: [],
+      release: () => undefined,
+    };
   }
+}
+
+function describeRescue({ spans, lost, deadLetters, setAside }: Rescue): string {
+  const saved = `${spans} spans and ${deadLetters} dead letters were saved`;
+  return `a journal was damaged: ${saved}${lost > 0 ? `, ${lost} spans cannot be read` : ""}; the damaged file is kept as ${setAside}`;
 }
 
 /** The journal of the pump that crashed. Its thread may still be letting go of it. */

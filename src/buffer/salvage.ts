@@ -1,0 +1,262 @@
+/**
+ * What to do with a journal that SQLite finds damaged: everything that can still be read goes into a fresh file, which
+ * takes its place; the damaged one is set aside for people to look at.
+ *
+ *     1. journal-1.rescue.sqlite   is filled: spans under their old ids, dead letters, meta
+ *     2. journal-1.sqlite          becomes journal-1.damaged-<when>-<why>.sqlite (with -wal and -shm)
+ *     3. journal-1.rescue.sqlite   becomes journal-1.sqlite
+ *
+ * A process that dies before 2 begins anew; one that dies between 2 and 3 leaves a whole rescue file without a journal,
+ * and whoever takes the slot next does 3.
+ */
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { Journal } from "./journal.ts";
+import { PackedPayloads } from "./packed-payloads.ts";
+import { SpanRun } from "./span-run.ts";
+import { openDatabase, type SqliteDatabase } from "./sqlite.ts";
+
+/** Damaged journals that are kept; older ones go. */
+const maxSetAside = 5;
+
+/** Rows that are written together. */
+const chunkRows = 1_000;
+
+/** Ids beyond any that a journal has. */
+const maxId = 2 ** 40;
+
+/** Failed reads after which single rows are not looked for any more: each costs some 20 µs. */
+const maxFailures = 200_000;
+
+const companions = ["-wal", "-shm"] as const;
+
+/** Is the file itself at fault, as opposed to a disk or a directory that would refuse any other as well? */
+export function isDamage(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? "";
+  return /^SQLITE_(NOTADB|CORRUPT|IOERR_SHORT_READ|SCHEMA)/.test(code) || isForeignSchema(error);
+}
+
+/** A database, but not one of ours: a table or a column is missing. */
+function isForeignSchema(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
+  return code === "SQLITE_ERROR" && /no such (table|column)|already exists|has no column/.test(message ?? "");
+}
+
+export interface Rescue {
+  /** Spans that were saved. */
+  spans: number;
+  /** Spans that the journal counted and that could not be read; 0 when it does not say how many there were. */
+  lost: number;
+  deadLetters: number;
+  /** Where the damaged journal is now. */
+  setAside: string;
+}
+
+/**
+ * Puts a fresh journal with all that can be read in the place of a damaged one, which nobody may have open.
+ *
+ * @param inMemory spans of the journal that are known otherwise: they need not be read.
+ * @param isDone spans that are not to be kept, although the journal has them: the server has acknowledged them.
+ * @param onProgress called now and then.
+ * @throws what the disk throws.
+ */
+export function rebuildJournal(
+  file: string,
+  reason: string,
+  inMemory: readonly SpanRun[] = [],
+  isDone: (id: number) => boolean = () => false,
+  onProgress: () => void = () => undefined,
+): Rescue {
+  const rescueFile = rescueFileOf(file);
+  removeDatabase(rescueFile);
+  const rescued = fill(rescueFile, file, inMemory, isDone, onProgress);
+  const setAside = setAsideFile(file, reason);
+  renameSync(rescueFile, file);
+  return { ...rescued, setAside };
+}
+
+/** Completes or undoes what a process that died in `rebuildJournal` left. */
+export function settleRescue(file: string): void {
+  const rescueFile = rescueFileOf(file);
+  if (!existsSync(rescueFile)) return;
+  if (existsSync(file)) removeDatabase(rescueFile);
+  else renameSync(rescueFile, file);
+}
+
+/** Moves a journal out of the way, or what is there in its stead. Returns its new name. */
+export function setAsideFile(file: string, reason: string): string {
+  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  const base = file.replace(/\.sqlite$/, `.damaged-${stamp}Z-${reason}`);
+  let target = `${base}.sqlite`;
+  for (let copy = 2; existsSync(target) || existsSync(`${target}-wal`); copy++) target = `${base}-${copy}.sqlite`;
+  for (const ending of ["", ...companions]) {
+    if (existsSync(file + ending)) renameSync(file + ending, target + ending);
+  }
+  forgetOldest(file);
+  return target;
+}
+
+/** A short word for a file name: `corrupt`, `notadb`. */
+export function reasonOf(error: unknown): string {
+  const { code, name } = (error ?? {}) as { code?: string; name?: string };
+  return (code ?? name ?? "unknown")
+    .toLowerCase()
+    .replace(/^sqlite_/, "")
+    .replaceAll(/[^a-z0-9]+/g, "-");
+}
+
+function rescueFileOf(file: string): string {
+  return file.replace(/\.sqlite$/, ".rescue.sqlite");
+}
+
+function removeDatabase(file: string): void {
+  for (const ending of ["", ...companions]) rmSync(file + ending, { force: true });
+}
+
+function forgetOldest(file: string): void {
+  const prefix = `${basename(file, ".sqlite")}.damaged-`;
+  const names = readdirSync(dirname(file)).filter((name) => name.startsWith(prefix) && name.endsWith(".sqlite"));
+  // Their names sort by time.
+  for (const name of names.sort().slice(0, -maxSetAside)) removeDatabase(join(dirname(file), name));
+}
+
+function fill(
+  rescueFile: string,
+  file: string,
+  inMemory: readonly SpanRun[],
+  isDone: (id: number) => boolean,
+  onProgress: () => void,
+): Omit<Rescue, "setAside"> {
+  const fresh = new Journal(rescueFile);
+  try {
+    for (const run of inMemory) fresh.restore([run]);
+    const known = new Set(
+      inMemory.flatMap((run) => Array.from({ length: run.count }, (_, index) => run.firstId + index)),
+    );
+    const result = { spans: fresh.count, lost: 0, deadLetters: 0 };
+    const damaged = openDamaged(file);
+    if (damaged === undefined) return result;
+    let done = 0;
+    try {
+      for (const [key, value] of readMeta(damaged)) {
+        if (key === "span_count") result.lost = Number(value) || 0;
+        else fresh.setMeta(key, value);
+      }
+      for (const rows of inChunks(readSpans(damaged))) {
+        const wanted = rows.filter(({ id }) => {
+          if (isDone(id)) done++;
+          return !known.has(id) && !isDone(id);
+        });
+        fresh.restore(wanted.map(({ id, acceptedAtMs, payload }) => runOf(id, acceptedAtMs, payload)));
+        onProgress();
+      }
+      for (const letters of inChunks(readDeadLetters(damaged))) {
+        fresh.restoreDeadLetters(letters);
+        result.deadLetters += letters.length;
+      }
+    } finally {
+      closeQuietly(damaged);
+    }
+    result.spans = fresh.count;
+    result.lost = Math.max(0, result.lost - done - fresh.count);
+    return result;
+  } finally {
+    fresh.close();
+  }
+}
+
+function runOf(id: number, acceptedAtMs: number, payload: Buffer): SpanRun {
+  return new SpanRun(id, acceptedAtMs, PackedPayloads.of([payload]), true);
+}
+
+/** Undefined: nothing in it can be read. */
+function openDamaged(file: string): SqliteDatabase | undefined {
+  try {
+    if (!existsSync(file) || !statSync(file).isFile()) return undefined;
+    const database = openDatabase(file, { busyTimeoutMs: 1_000 });
+    try {
+      database.prepare("SELECT count(*) FROM sqlite_master").get();
+      return database;
+    } catch {
+      closeQuietly(database);
+      return undefined;
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function closeQuietly(database: SqliteDatabase): void {
+  try {
+    database.close();
+  } catch {
+    // It is set aside in any case.
+  }
+}
+
+function readMeta(database: SqliteDatabase): [key: string, value: string][] {
+  try {
+    const rows = database.prepare("SELECT key, value FROM meta").raw().all() as [unknown, unknown][];
+    return rows.filter((row): row is [string, string] => typeof row[0] === "string" && typeof row[1] === "string");
+  } catch {
+    return [];
+  }
+}
+
+interface SpanRow {
+  id: number;
+  acceptedAtMs: number;
+  payload: Buffer;
+}
+
+function readSpans(database: SqliteDatabase): Generator<SpanRow> {
+  return readable<SpanRow>(
+    database,
+    "SELECT id, accepted_at_ms AS acceptedAtMs, payload FROM spans WHERE id BETWEEN ? AND ? ORDER BY id",
+    ({ id, acceptedAtMs, payload }) =>
+      Number.isSafeInteger(id) && Number.isSafeInteger(acceptedAtMs) && Buffer.isBuffer(payload),
+  );
+}
+
+export type DeadLetterRow = Record<string, unknown> & { id: number };
+
+function readDeadLetters(database: SqliteDatabase): Generator<DeadLetterRow> {
+  const sql = "SELECT * FROM dead_letters WHERE id BETWEEN ? AND ? ORDER BY id";
+  return readable<DeadLetterRow>(database, sql, ({ payload }) => Buffer.isBuffer(payload));
+}
+
+/** Every row that can be read: what stands between unreadable ones is found by halving the ids. */
+function* readable<Row extends { id: number }>(
+  database: SqliteDatabase,
+  sql: string,
+  isSound: (row: Row) => boolean,
+): Generator<Row> {
+  let failures = 0;
+  const ranges: [from: number, through: number][] = [[1, maxId]];
+  for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
+    const [from, through] = range;
+    let next = from;
+    try {
+      for (const row of database.prepare<[number, number], Row>(sql).iterate(from, through)) {
+        if (row.id < next) throw new Error("the rows are out of order");
+        next = row.id + 1;
+        if (isSound(row)) yield row;
+      }
+    } catch {
+      if (++failures > maxFailures || next >= through) continue;
+      const middle = Math.floor((next + through) / 2);
+      ranges.push([middle + 1, through], [next, middle]);
+    }
+  }
+}
+
+function* inChunks<Row>(rows: Iterable<Row>): Generator<Row[]> {
+  let chunk: Row[] = [];
+  for (const row of rows) {
+    chunk.push(row);
+    if (chunk.length < chunkRows) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
+}
