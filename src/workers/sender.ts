@@ -3,12 +3,13 @@ import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
 import { type Batch, batchOf, halve, halveByBytes, moveOut, packBatch, spansOf } from "./batch.ts";
 import { BatchSize } from "./batch-size.ts";
-import { Circuit, holdProbeMs } from "./circuit.ts";
+import { Circuit } from "./circuit.ts";
 import { Concurrency } from "./concurrency.ts";
 import type { ExportPool } from "./export-pool.ts";
 import { Lanes } from "./lanes.ts";
 import type { Destination, ExportReport, PumpSetup, SpanVerdict } from "./messages.ts";
 import { ReturnedBatches } from "./returned-batches.ts";
+import { SenderNotices } from "./sender-notices.ts";
 import type { AcceptedSpan, Store } from "./store.ts";
 
 export type SenderSetup = Pick<
@@ -37,6 +38,7 @@ export class Sender {
   readonly #store: Store;
   readonly #pool: Pick<ExportPool, "send">;
   readonly #announcer: Announcer;
+  readonly #notices: SenderNotices;
   readonly #onReport: () => void;
   readonly #size: BatchSize;
   readonly #lanes: Lanes;
@@ -61,6 +63,7 @@ export class Sender {
     this.#store = store;
     this.#pool = pool;
     this.#announcer = announcer;
+    this.#notices = new SenderNotices(announcer, setup.baseUrl);
     this.#onReport = onReport;
     this.#transport = setup.transport;
     this.#size = new BatchSize(setup);
@@ -68,11 +71,7 @@ export class Sender {
     this.#concurrency = new Concurrency(setup.exportConcurrency);
     if (setup.destination === undefined) {
       this.circuit.holdForever();
-      announcer.say(
-        "keys-missing",
-        "warn",
-        "no Langfuse keys: spans are kept in the journal until LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY (or the options publicKey and secretKey) are set",
-      );
+      this.#notices.keysMissing();
     }
   }
 
@@ -252,6 +251,7 @@ export class Sender {
   }
 
   #succeed(batch: Batch, sentAtMs: number): void {
+    const wasTroubled = this.circuit.state !== "sending";
     this.#changedTransportSinceSuccess = false;
     this.circuit.succeed(sentAtMs);
     this.#concurrency.succeed(sentAtMs, batch.bytes);
@@ -259,38 +259,26 @@ export class Sender {
     if (this.circuit.state !== "sending") return;
     this.#size.succeeded(this.#store.waiting, this.#slots);
     this.#announcer.lastError(undefined);
-    this.#announcer.reset("held");
+    if (wasTroubled) this.#notices.back(this.#store.waiting);
   }
 
   /** An outage, by whatever name. */
   #fail(batch: Batch, reason: string, sentAtMs: number): void {
     this.circuit.fail(sentAtMs);
     this.#giveBack(batch, sentAtMs);
-    this.#announcer.say(
-      "away",
-      "warn",
-      `${this.#server} cannot take spans: ${reason}. They are kept and sent once it can`,
-    );
+    this.#notices.away(reason);
   }
 
   #wait(batch: Batch, retryAfterMs: number, reason: string, sentAtMs: number): void {
     this.circuit.wait(retryAfterMs);
     this.#giveBack(batch, sentAtMs);
-    this.#announcer.say(
-      "wait",
-      "warn",
-      `${this.#server} asks for a pause of ${Math.ceil(retryAfterMs / 1_000)} s: ${reason}. Spans are kept and sent after it; if it asks often, have its limit raised or lower sampleRate`,
-    );
+    this.#notices.pause(retryAfterMs, reason);
   }
 
   #hold(batch: Batch, reason: string, sentAtMs: number): void {
     this.circuit.hold();
     this.#giveBack(batch, sentAtMs);
-    this.#announcer.say(
-      "held",
-      "warn",
-      `${this.#server} refuses the keys: ${reason}. Spans are kept; it is asked again every ${holdProbeMs / 1_000} s, and with flush()`,
-    );
+    this.#notices.held(reason);
   }
 
   #giveBack(batch: Batch, sentAtMs: number): void {
@@ -315,10 +303,6 @@ export class Sender {
       return;
     }
     this.#returned.addFirst(batch);
-    if (!isLate) this.#announcer.say("transport", "info", `changed to the ${this.#transport} route: ${reason}`);
-  }
-
-  get #server(): string {
-    return `Langfuse at ${this.#setup.baseUrl}`;
+    if (!isLate) this.#notices.changedTransport(this.#transport, reason);
   }
 }
