@@ -3,6 +3,7 @@ import process from "node:process";
 import { createCounterMemory, pumpStates, SharedCounters } from "./buffer/counters.ts";
 import { CrashLog } from "./buffer/crash-log.ts";
 import { Intake } from "./buffer/intake.ts";
+import { steadyMs } from "./buffer/monotonic-ms.ts";
 import { createRingMemory, ringCapacityBytes } from "./buffer/ring.ts";
 import { writeSpill } from "./buffer/spill.ts";
 import type { Logger, ResolvedOptions } from "./options.ts";
@@ -107,7 +108,8 @@ export class Pipeline implements ExitParticipant {
       ringBytes: this.#intake.ring.occupiedBytes(),
       journalSpans: counters.journalSpans,
       journalBytes: counters.journalBytes,
-      oldestPendingAgeMs: counters.oldestPendingAtMs === 0 ? 0 : Math.max(0, Date.now() - counters.oldestPendingAtMs),
+      oldestPendingAgeMs:
+        counters.oldestPendingAtMs === 0 ? 0 : Math.max(0, Math.round(steadyMs() - counters.oldestPendingAtMs)),
       state: pumpStates[counters.state] ?? "stopped",
       enqueueMicros: {
         p50: latencyNanos.quantile(0.5) / 1000,

@@ -20,7 +20,7 @@ const counterNames = [
   "resent",
   "journalSpans",
   "journalBytes",
-  /** When the oldest pending span was accepted, in milliseconds since 1970; 0: none is pending. */
+  /** When the oldest pending span was accepted, on the clock of `steadyMs`; 0: none is pending. */
   "oldestPendingAtMs",
   /** Index in `pumpStates`. */
   "state",

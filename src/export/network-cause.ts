@@ -35,6 +35,17 @@ interface CauseRow {
 /** The first row that matches is said; the codes are Node's, libuv's and OpenSSL's. */
 const causeTable: readonly CauseRow[] = [
   { codes: /^(ENOTFOUND|EAI_)/, words: "its name is not known to DNS; check the base URL and the network" },
+  {
+    codes: /^CERT_HAS_EXPIRED$/,
+    words: "its TLS certificate has expired; have it renewed, or set this machine's clock right",
+  },
+  { codes: /^CERT_NOT_YET_VALID$/, words: "its TLS certificate is not valid yet; set this machine's clock right" },
+  { codes: /^ERR_TLS_CERT_ALTNAME_INVALID$/, words: "its TLS certificate is for another name; check the base URL" },
+  {
+    codes: /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_UNTRUSTED)$/,
+    words:
+      "its TLS certificate is signed by an authority that this machine does not know; if you trust it, start with NODE_EXTRA_CA_CERTS=<its certificate in a PEM file>; if not, something answers in Langfuse's place",
+  },
   { codes: /^ECONNREFUSED$/, words: "the connection was refused; check that Langfuse is running on that port" },
   { codes: /^(ECONNRESET|EPIPE|UND_ERR_SOCKET)$/, words: "the connection was reset; a proxy or a restart, usually" },
   { codes: /^(EHOSTUNREACH|ENETUNREACH|ENETDOWN|EHOSTDOWN)$/, words: "no route to it; check the network" },

@@ -30,9 +30,11 @@ export function installSdkFetch(): void {
 
 async function ownFetch(url: string, { headers, body, signal }: RequestInit): Promise<Response> {
   const { [markName]: _, ...sent } = headers as Record<string, string>;
+  let isAnswered = false;
   try {
     const answer = await post(url, { ...sent, "accept-encoding": "identity" }, body as string, signal as AbortSignal);
-    // Bytes, not a text: that would be given a content type that the server did not send.
+    isAnswered = true;
+    // Bytes, not a text: that would be given a content type that the server did not send. Throws on a status that is none.
     return new Response(withoutBody.includes(answer.statusCode) ? null : Buffer.from(answer.text), {
       status: answer.statusCode,
       headers: Object.entries(answer.headers).flatMap(([name, value]) =>
@@ -41,6 +43,7 @@ async function ownFetch(url: string, { headers, body, signal }: RequestInit): Pr
     });
   } catch (error) {
     // In the words of the platform's `fetch`, by which otlp-sender.ts tells failures apart.
-    throw new TypeError(error instanceof BrokenAnswerError ? "terminated" : "fetch failed", { cause: error });
+    const isBroken = isAnswered || error instanceof BrokenAnswerError;
+    throw new TypeError(isBroken ? "terminated" : "fetch failed", { cause: error });
   }
 }

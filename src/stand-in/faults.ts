@@ -9,21 +9,30 @@ interface FaultScope {
   routes?: readonly string[];
 }
 
+/** What one request meets. */
+type RequestFault =
+  | { kind: "slow"; delayMs: number }
+  | { kind: "hang" }
+  | { kind: "reset"; when?: "before" | "after" }
+  | { kind: "unauthorized" }
+  | { kind: "forbidden" }
+  /** `date`: what its clock says, instead of the right time. */
+  | { kind: "rate-limited"; retryAfter?: string; date?: string }
+  | { kind: "error"; status?: number; body?: string }
+  | { kind: "partial"; status?: number }
+  | { kind: "html"; status?: number }
+  | { kind: "empty" }
+  | { kind: "stalled-body"; when?: "before" | "after" }
+  | { kind: "not-found" }
+  /** As a proxy that takes no body above this. */
+  | { kind: "too-large"; limitBytes: number };
+
 export type Fault = FaultScope &
   (
+    | RequestFault
     | { kind: "down" }
-    | { kind: "slow"; delayMs: number }
-    | { kind: "hang" }
-    | { kind: "reset"; when?: "before" | "after" }
-    | { kind: "unauthorized" }
-    | { kind: "forbidden" }
-    | { kind: "rate-limited"; retryAfter?: string }
-    | { kind: "error"; status?: number; body?: string }
-    | { kind: "partial"; status?: number }
-    | { kind: "html" }
-    | { kind: "empty" }
-    | { kind: "stalled-body" }
-    | { kind: "not-found" }
+    /** One for each request, in turn; null: a right answer. Then healthy again. */
+    | { kind: "sequence"; faults: readonly (RequestFault | null)[] }
   );
 
 const spanRoutes: readonly string[] = ["/api/public/otel/v1/traces", "/api/public/ingestion"];
@@ -38,8 +47,10 @@ export interface FaultOutcome {
   partialStatus?: number;
   /** The answer comes so much later; the request is handled at once. */
   delayMs?: number;
-  /** The connection is cut after the request has been stored. */
-  isCutAfter?: boolean;
+  /** Once the request has been stored: the connection is cut, or the answer stops in its middle. */
+  afterStored?: "cut" | "stall";
+  /** Of the body. */
+  limitBytes?: number;
 }
 
 const untouched: FaultOutcome = { isAnswered: false };
@@ -48,9 +59,12 @@ const untouched: FaultOutcome = { isAnswered: false };
 export class Faults {
   #fault: Fault | undefined;
   #left = 0;
+  /** In a sequence. */
+  #position = 0;
 
   set(fault: Fault | undefined): void {
     this.#fault = fault;
+    this.#position = 0;
     this.#left = fault?.times ?? Number.POSITIVE_INFINITY;
   }
 
@@ -65,24 +79,28 @@ export class Faults {
     if (fault === undefined || !(fault.routes ?? spanRoutes).some((route) => path.endsWith(route))) return untouched;
     if (this.#left <= 0) return untouched;
     this.#left--;
-    return await act(fault, request, response);
+    if (fault.kind === "down") return { isAnswered: true };
+    const next = fault.kind === "sequence" ? fault.faults[this.#position++] : fault;
+    return next === undefined || next === null ? untouched : await act(next, request, response);
   }
 }
 
-async function act(fault: Fault, request: IncomingMessage, response: ServerResponse): Promise<FaultOutcome> {
+async function act(fault: RequestFault, request: IncomingMessage, response: ServerResponse): Promise<FaultOutcome> {
   switch (fault.kind) {
-    case "down":
     case "hang":
       return { isAnswered: true };
     case "slow":
       return { isAnswered: false, delayMs: fault.delayMs };
     case "reset":
-      if (fault.when === "after") return { isAnswered: false, isCutAfter: true };
+      if (fault.when === "after") return { isAnswered: false, afterStored: "cut" };
       request.socket.resetAndDestroy();
       return { isAnswered: true };
     case "partial":
       return { isAnswered: false, partialStatus: fault.status ?? 500 };
+    case "too-large":
+      return { isAnswered: false, limitBytes: fault.limitBytes };
     case "stalled-body":
+      if (fault.when === "after") return { isAnswered: false, afterStored: "stall" };
       response.writeHead(200, { "content-type": "application/json", "content-length": 100 });
       response.write('{"successes":[');
       return { isAnswered: true };
@@ -93,7 +111,10 @@ async function act(fault: Fault, request: IncomingMessage, response: ServerRespo
   }
 }
 
-type AnsweringFault = Exclude<Fault, { kind: "down" | "hang" | "slow" | "reset" | "partial" | "stalled-body" }>;
+type AnsweringFault = Exclude<
+  RequestFault,
+  { kind: "hang" | "slow" | "reset" | "partial" | "stalled-body" | "too-large" }
+>;
 
 function answer(fault: AnsweringFault, response: ServerResponse): void {
   switch (fault.kind) {
@@ -103,13 +124,14 @@ function answer(fault: AnsweringFault, response: ServerResponse): void {
       return json(response, 403, { message: "Ingestion suspended: usage threshold exceeded" });
     case "rate-limited":
       if (fault.retryAfter !== undefined) response.setHeader("retry-after", fault.retryAfter);
+      if (fault.date !== undefined) response.setHeader("date", fault.date);
       return json(response, 429, { message: "Rate limit exceeded", code: "rate_limited", details: {} });
     case "error":
       response.writeHead(fault.status ?? 500, { "content-type": "text/plain" });
       response.end(fault.body ?? "Internal Server Error");
       return;
     case "html":
-      response.writeHead(200, { "content-type": "text/html; charset=utf-8" });
+      response.writeHead(fault.status ?? 200, { "content-type": "text/html; charset=utf-8" });
       response.end(page);
       return;
     case "empty":

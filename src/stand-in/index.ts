@@ -44,6 +44,10 @@ export interface StandInAccount {
 export interface RecordedRequest {
   method: string;
   path: string;
+  /** When it came (`performance.now()`). */
+  atMs: number;
+  /** Requests under way when it came, itself included. */
+  underWay: number;
   /** 0: no answer was sent. */
   status: number;
   headers: Record<string, string>;
@@ -58,6 +62,11 @@ export interface StandIn {
   account(): StandInAccount;
   spans(): StoredSpan[];
   ids(): Record<string, number>;
+  /**
+   * Span id → how often it was stored by a request after which it may be sent again: its answer did not go out whole,
+   * or refused the trace that came with the span.
+   */
+  mayComeAgain(): Record<string, number>;
   /** The latest requests, oldest first, without their Authorization. */
   requests(): RecordedRequest[];
   /** Forgets what arrived. */
@@ -76,6 +85,8 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   const recorded: RecordedRequest[] = [];
   const byStatus: Record<string, number> = {};
   const outcomes = new WeakMap<IncomingMessage, FaultOutcome>();
+  const mayComeAgain: Record<string, number> = {};
+  let underWay = 0;
   const faultOf = (context: Context): FaultOutcome => outcomes.get(incomingOf(context)) ?? { isAnswered: false };
   const app = new Hono();
   app.use("*", async (context, next) => {
@@ -90,6 +101,13 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     generation,
     faultOf,
     cut: (context) => incomingOf(context).socket.resetAndDestroy(),
+    onStored: (context, spanIds) => {
+      const { outgoing } = context.env as { outgoing: ServerResponse };
+      outgoing.once("close", () => {
+        if (!outgoing.writableFinished) excuse(spanIds);
+      });
+    },
+    onTraceRefused: excuse,
   });
   // The older server shows its web page's 404 for what it does not know.
   app.notFound((context) =>
@@ -108,17 +126,24 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   const url = `http://${host}:${address.port}`;
   const control = controlPort === undefined ? undefined : createServer();
 
+  function excuse(spanIds: readonly string[]): void {
+    for (const id of spanIds) mayComeAgain[id] = (mayComeAgain[id] ?? 0) + 1;
+  }
+
   function record(request: IncomingMessage, response: ServerResponse): void {
     const { authorization: _secret, ...headers } = request.headers;
     const entry: RecordedRequest = {
       method: request.method ?? "",
       path: request.url ?? "",
+      atMs: performance.now(),
+      underWay: ++underWay,
       status: 0,
       headers: headers as Record<string, string>,
     };
     recorded.push(entry);
     if (recorded.length > recordedRequestsMax) recorded.shift();
     response.on("close", () => {
+      underWay--;
       if (response.headersSent) entry.status = response.statusCode;
       byStatus[entry.status] = (byStatus[entry.status] ?? 0) + 1;
     });
@@ -140,6 +165,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     },
     spans: () => storage.spans(),
     ids: () => storage.ids(),
+    mayComeAgain: () => ({ ...mayComeAgain }),
     requests: () => [...recorded],
     clear: () => storage.clear(),
     async close() {

@@ -4,7 +4,7 @@ import { gunzip } from "node:zlib";
 import type { Context, Hono } from "hono";
 import { type Access, accessOf, type Keys } from "./access.ts";
 import type { FaultOutcome } from "./faults.ts";
-import { type EventResult, type IngestionEvent, judgeEvent } from "./ingestion-request.ts";
+import { type EventResult, type IngestionEvent, isObservation, judgeEvent } from "./ingestion-request.ts";
 import { decodeOtlpRequest } from "./otlp-protobuf.ts";
 import { readOtlpRequest } from "./otlp-request.ts";
 import type { OtlpRequest } from "./otlp-shape.ts";
@@ -26,6 +26,10 @@ export interface SpanRouteOptions {
   generation: "otlp" | "ingestion";
   faultOf: (context: Context) => FaultOutcome;
   cut: (context: Context) => void;
+  /** These spans have been stored; whether the answer will come through is open. */
+  onStored: (context: Context, spanIds: readonly string[]) => void;
+  /** These were stored too, but the answer refuses the trace that came with them. */
+  onTraceRefused: (spanIds: readonly string[]) => void;
 }
 
 export function addSpanRoutes(app: Hono, options: SpanRouteOptions): void {
@@ -37,7 +41,7 @@ export function addSpanRoutes(app: Hono, options: SpanRouteOptions): void {
 
 async function takeOtlp(context: Context, options: SpanRouteOptions): Promise<Response> {
   const access = accessOf(context.req.header("authorization"), options.keys);
-  const body = await bodyOf(context, otlpLimitBytes);
+  const body = await bodyOf(context, options.faultOf(context).limitBytes ?? otlpLimitBytes);
   if (access.kind === "refused") return context.json({ message: access.message }, 401);
   if (access.kind === "scores-only") return context.json({ message: "Access denied: use Basic authentication" }, 403);
   if (body === undefined) return context.text("Body exceeded 5mb limit", 413);
@@ -57,14 +61,14 @@ async function takeOtlp(context: Context, options: SpanRouteOptions): Promise<Re
   const spans = readOtlpRequest(request);
   if ("error" in spans) return context.json({ error: spans.error }, 400);
   options.storage.storeOtlp(spans);
-  if (options.faultOf(context).isCutAfter === true) options.cut(context);
+  const ids = spans.map(({ span }) => span.spanId);
   // As the real one: JSON, but not OTLP's response.
-  return context.json({ status: "queued", spans: spans.length });
+  return answerStored(context, options, ids, () => context.json({ status: "queued", spans: spans.length }));
 }
 
 async function takeEvents(context: Context, options: SpanRouteOptions): Promise<Response> {
   const access = accessOf(context.req.header("authorization"), options.keys);
-  const body = await bodyOf(context, ingestionLimitBytes);
+  const body = await bodyOf(context, options.faultOf(context).limitBytes ?? ingestionLimitBytes);
   if (access.kind === "refused") {
     return context.json({ error: "UnauthorizedError", message: access.message }, 401);
   }
@@ -77,11 +81,36 @@ async function takeEvents(context: Context, options: SpanRouteOptions): Promise<
   }
   if (!Array.isArray(batch)) return context.json({ message: "Invalid request data", errors: ["batch"] }, 400);
   const results = judge(batch, access, options, options.faultOf(context));
-  options.storage.storeEvents(
-    results.filter(({ status, isIgnored }) => status === 201 && isIgnored !== true).map(({ event }) => event),
+  const stored = results
+    .filter(({ status, isIgnored }) => status === 201 && isIgnored !== true)
+    .map(({ event }) => event);
+  options.storage.storeEvents(stored);
+  const spans = stored.filter(({ type = "" }) => isObservation(type)).map(({ body = {} }) => body);
+  const ids = spans.map(({ id }) => String(id));
+  const refusedTraces = new Set(
+    results
+      .filter(({ event, status }) => event.type === "trace-create" && status !== 201)
+      .map(({ event }) => event.body?.["id"]),
   );
-  if (options.faultOf(context).isCutAfter === true) options.cut(context);
-  return context.json(multiStatus(results), 207);
+  options.onTraceRefused(spans.filter(({ traceId }) => refusedTraces.has(traceId)).map(({ id }) => String(id)));
+  return answerStored(context, options, ids, () => context.json(multiStatus(results), 207));
+}
+
+/** The right answer, or what a fault makes of it. */
+function answerStored(
+  context: Context,
+  options: SpanRouteOptions,
+  spanIds: readonly string[],
+  rightAnswer: () => Response,
+): Response {
+  options.onStored(context, spanIds);
+  const { afterStored } = options.faultOf(context);
+  if (afterStored === "cut") options.cut(context);
+  if (afterStored !== "stall") return rightAnswer();
+  const beginning = new ReadableStream({
+    start: (stream) => stream.enqueue(new TextEncoder().encode('{"successes":[')),
+  });
+  return context.body(beginning, 200, { "content-type": "application/json" });
 }
 
 function judge(

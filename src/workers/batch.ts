@@ -1,4 +1,5 @@
-import { bytesOf, countOf, type SpanRun } from "../buffer/span-run.ts";
+import { PackedPayloads } from "../buffer/packed-payloads.ts";
+import { bytesOf, countOf, SpanRun } from "../buffer/span-run.ts";
 
 /** Spans that go out in one request. */
 export interface Batch {
@@ -33,6 +34,24 @@ export function halveByBytes(batch: Batch): [Batch, Batch] {
   }
   // The span in the middle goes with the first part.
   return splitAt(batch, Math.min(count + 1, batch.count - 1));
+}
+
+/**
+ * The same spans in memory of their own, what they were part of released: a few spans that rest must not hold the
+ * megabytes of all those beside them that are done.
+ */
+export function moveOut(runs: readonly SpanRun[]): SpanRun[] {
+  return runs.map((run) => {
+    const payloads = Array.from({ length: run.count }, (_, index) => run.payload(index));
+    const moved = new SpanRun(run.firstId, run.acceptedAtMs, PackedPayloads.of(payloads), run.isJournalled);
+    run.release();
+    return moved;
+  });
+}
+
+/** Each span as a run of its own. */
+export function spansOf(batch: Batch): SpanRun[] {
+  return batch.runs.flatMap((run) => Array.from({ length: run.count }, (_, index) => run.slice(index, index + 1)));
 }
 
 /** The batch's payloads end to end in memory of their own, ready to be transferred, and their lengths. */

@@ -4,7 +4,8 @@ const firstDelayMs = 1_000;
 const maxDelayMs = 60_000;
 /** Full jitter may draw 0; this keeps a probe from following at once. */
 const minDelayMs = 50;
-const holdProbeMs = 60_000;
+/** Refused keys are tried again so often. */
+export const holdProbeMs = 60_000;
 
 export interface CircuitClock {
   nowMs(): number;

@@ -115,7 +115,7 @@ export class Pump {
   /** Makes the figures visible to the caller. */
   publish(): void {
     const { store, sender, counters } = this.#parts;
-    store.measure(sender.oldestHandedOut().acceptedAtMs);
+    store.measure(sender.oldestHandedOut());
     store.counters.state = pumpStates.indexOf(sender.circuit.state);
     store.counters.exportMsP50 = sender.exportMicros.quantile(0.5) / 1000;
     store.counters.exportMsP99 = sender.exportMicros.quantile(0.99) / 1000;
@@ -162,7 +162,7 @@ export class Pump {
     const { store, sender } = this.#parts;
     const { backfill, oldest } = store.window;
     const oldestWaiting = backfill.first?.from ?? oldest?.firstId ?? Number.POSITIVE_INFINITY;
-    return Math.min(oldestWaiting, sender.oldestHandedOut().id);
+    return Math.min(oldestWaiting, sender.oldestHandedOut()?.id ?? Number.POSITIVE_INFINITY);
   }
 
   #isFinished(): boolean {

@@ -1,19 +1,16 @@
 import { LatencyHistogram } from "../buffer/latency-histogram.ts";
 import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
-import { type Batch, batchOf, halve, halveByBytes, packBatch } from "./batch.ts";
+import { type Batch, batchOf, halve, halveByBytes, moveOut, packBatch, spansOf } from "./batch.ts";
 import { BatchSize } from "./batch-size.ts";
 import { Circuit } from "./circuit.ts";
+import { Concurrency } from "./concurrency.ts";
 import type { ExportPool } from "./export-pool.ts";
+import { Lanes } from "./lanes.ts";
 import type { Destination, ExportReport, PumpSetup, SpanVerdict } from "./messages.ts";
-import type { Store } from "./store.ts";
-
-/** A batch that failed rests before it is sent again, doubling from here to a minute, while others take their turn. */
-const firstRestMs = 500;
-const maxRestMs = 60_000;
-
-/** While there is backfill, so many batches of new spans go before one of it: it keeps a quarter of the sending (P11). */
-const liveBatchesInARow = 3;
+import { ReturnedBatches } from "./returned-batches.ts";
+import { SenderNotices } from "./sender-notices.ts";
+import type { AcceptedSpan, Store } from "./store.ts";
 
 export type SenderSetup = Pick<
   PumpSetup,
@@ -41,16 +38,16 @@ export class Sender {
   readonly #store: Store;
   readonly #pool: Pick<ExportPool, "send">;
   readonly #announcer: Announcer;
+  readonly #notices: SenderNotices;
   readonly #onReport: () => void;
   readonly #size: BatchSize;
+  readonly #lanes: Lanes;
+  readonly #concurrency: Concurrency;
   readonly #inFlight = new Set<Batch>();
   #inFlightBytes = 0;
-  #returned: Batch[] = [];
-  #liveInARow = 0;
+  readonly #returned = new ReturnedBatches();
   #transport: PumpSetup["transport"];
   #changedTransportSinceSuccess = false;
-  /** Somebody waits for delivery: no batch waits to be full. */
-  isUrgent = false;
   /** The caller's event loop is late: it gets the core, and exports one slot and small batches. */
   isCallerLate = false;
 
@@ -66,17 +63,21 @@ export class Sender {
     this.#store = store;
     this.#pool = pool;
     this.#announcer = announcer;
+    this.#notices = new SenderNotices(announcer, setup.baseUrl);
     this.#onReport = onReport;
     this.#transport = setup.transport;
     this.#size = new BatchSize(setup);
+    this.#lanes = new Lanes(setup, store, this.#size);
+    this.#concurrency = new Concurrency(setup.exportConcurrency);
     if (setup.destination === undefined) {
       this.circuit.holdForever();
-      announcer.say(
-        "keys-missing",
-        "warn",
-        "no Langfuse keys: spans are kept in the journal until LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY (or the options publicKey and secretKey) are set",
-      );
+      this.#notices.keysMissing();
     }
+  }
+
+  /** Somebody waits for delivery: no batch waits to be full. */
+  set isUrgent(isUrgent: boolean) {
+    this.#lanes.isUrgent = isUrgent;
   }
 
   get inFlightCount(): number {
@@ -99,14 +100,11 @@ export class Sender {
     for (const batch of this.#returned) yield* batch.runs;
   }
 
-  /** When the oldest span handed out was accepted, and its id; both infinite when there is none. */
-  oldestHandedOut(): { id: number; acceptedAtMs: number } {
-    const oldest = { id: Number.POSITIVE_INFINITY, acceptedAtMs: Number.POSITIVE_INFINITY };
-    for (const run of this.handedOut()) {
-      oldest.id = Math.min(oldest.id, run.firstId);
-      oldest.acceptedAtMs = Math.min(oldest.acceptedAtMs, run.acceptedAtMs);
-    }
-    return oldest;
+  /** The oldest span that is handed out and not yet done. */
+  oldestHandedOut(): AcceptedSpan | undefined {
+    let oldest: SpanRun | undefined;
+    for (const run of this.handedOut()) if (oldest === undefined || run.firstId < oldest.firstId) oldest = run;
+    return oldest === undefined ? undefined : { id: oldest.firstId, acceptedAtMs: oldest.acceptedAtMs };
   }
 
   /** Sends as many batches as may go now. */
@@ -127,7 +125,7 @@ export class Sender {
   /** Somebody waits: what rests after a failure is tried once more now. */
   hurry(): void {
     this.circuit.hurry();
-    for (const batch of this.#returned) batch.notBeforeMs = 0;
+    this.#returned.hurry();
   }
 
   /** When `dispatch` may have something to do again (`performance.now()`), if nothing else happens before. */
@@ -137,61 +135,26 @@ export class Sender {
     const isProbing = !isSending && this.#inFlight.size > 0;
     // The next report wakes the pump.
     if ((isSending && isFull) || isProbing) return Number.POSITIVE_INFINITY;
-    let deadlineMs = this.#windowDeadlineMs();
-    for (const batch of this.#returned) deadlineMs = Math.min(deadlineMs, batch.notBeforeMs);
-    return Math.max(deadlineMs, this.circuit.untilMs);
+    return Math.max(Math.min(this.#lanes.dueAtMs, this.#returned.readyAtMs), this.circuit.untilMs);
   }
 
   get #slots(): number {
-    return this.isCallerLate ? 1 : this.#setup.exportConcurrency;
-  }
-
-  #windowDeadlineMs(): number {
-    const { backfill, oldest } = this.#store.window;
-    if (this.#isLiveDue() || !backfill.isEmpty) return 0;
-    if (oldest === undefined) return Number.POSITIVE_INFINITY;
-    return performance.now() + this.#setup.flushIntervalMs - Math.max(0, Date.now() - oldest.acceptedAtMs);
+    return this.isCallerLate ? 1 : this.#concurrency.limit;
   }
 
   #nextBatch(): Batch | undefined {
-    const nowMs = performance.now();
-    const index = this.#returned.findIndex((batch) => batch.notBeforeMs <= nowMs);
-    if (index >= 0) {
-      const { bytes } = this.#returned[index] as Batch;
-      return this.#size.mayAdd(bytes, this.#inFlightBytes) ? this.#returned.splice(index, 1)[0] : undefined;
+    const returned = this.#returned.ready();
+    if (returned !== undefined) {
+      if (!this.#size.mayAdd(returned.bytes, this.#inFlightBytes)) return undefined;
+      this.#returned.remove(returned);
+      return returned;
     }
     // Batches that rest are in memory too: while they fill it, nothing is added to them.
-    if (this.#restingBytes() >= this.#setup.maxMemoryBytes / 4) return undefined;
+    if (this.#returned.bytes >= this.#setup.maxMemoryBytes / 4) return undefined;
     const roomBytes = this.#size.roomBytes(this.#inFlightBytes);
     if (roomBytes === 0) return undefined;
-    const runs = this.#nextRuns(this.#size.maxSpans, roomBytes);
+    const runs = this.#lanes.take(this.#size.maxSpans, roomBytes);
     return runs.length > 0 ? batchOf(runs) : undefined;
-  }
-
-  /** New spans before old ones (P11), but for the share that the old ones keep. */
-  #nextRuns(maxSpans: number, maxBytes: number): SpanRun[] {
-    const isLiveDue = this.#isLiveDue();
-    const isBackfill = !this.#store.window.backfill.isEmpty;
-    if (isBackfill && (!isLiveDue || this.#liveInARow >= liveBatchesInARow)) {
-      this.#liveInARow = 0;
-      const runs = this.#store.takeBackfill(maxSpans, maxBytes);
-      if (runs.length > 0) return runs;
-    }
-    if (!isLiveDue) return [];
-    if (isBackfill) this.#liveInARow++;
-    return this.#store.takeLive(maxSpans, maxBytes);
-  }
-
-  #restingBytes(): number {
-    return this.#returned.reduce((sum, batch) => sum + batch.bytes, 0);
-  }
-
-  /** Is the live lane's next batch full, old enough, or wanted? */
-  #isLiveDue(): boolean {
-    const { count, bytes, oldest } = this.#store.window;
-    if (oldest === undefined) return false;
-    if (this.isUrgent || count >= this.#setup.batchSize || bytes >= this.#size.maxBytes) return true;
-    return Date.now() - oldest.acceptedAtMs >= this.#setup.flushIntervalMs;
   }
 
   async #send(batch: Batch, destination: Destination): Promise<void> {
@@ -224,7 +187,7 @@ export class Sender {
     switch (report.verdict) {
       case "acknowledged":
         this.#store.acknowledge(batch.runs);
-        this.#succeed(sentAtMs);
+        this.#succeed(batch, sentAtMs);
         return;
       case "per-span":
         this.#applyEach(batch, report.spans ?? [], sentAtMs);
@@ -233,24 +196,21 @@ export class Sender {
         // The server answered and is well; only these spans are at fault.
         this.circuit.succeed(sentAtMs);
         if (batch.count === 1) this.#store.bury(batch.runs, report.status, reason);
-        else this.#returned.unshift(...halve(batch));
+        else this.#returned.addFirst(...halve(batch));
         return;
       case "too-large":
         this.circuit.succeed(sentAtMs);
         if (batch.count === 1) this.#store.bury(batch.runs, report.status, reason);
         else {
           this.#size.tooLarge(batch.bytes);
-          this.#returned.unshift(...halveByBytes(batch));
+          this.#returned.addFirst(...halveByBytes(batch));
         }
         return;
       case "hold":
-        this.circuit.hold();
-        this.#giveBack(batch);
-        this.#announcer.say("held", "warn", `Langfuse refuses the keys, spans are kept: ${reason}`);
+        this.#hold(batch, reason, sentAtMs);
         return;
       case "wait":
-        this.circuit.wait(report.retryAfterMs ?? 1_000);
-        this.#giveBack(batch);
+        this.#wait(batch, report.retryAfterMs ?? 1_000, reason, sentAtMs);
         return;
       case "retry":
         this.#fail(batch, reason, sentAtMs);
@@ -266,63 +226,68 @@ export class Sender {
     const acknowledged: SpanRun[] = [];
     const again: SpanRun[] = [];
     let held: string | undefined;
+    let failed = "every span of the batch failed";
     for (const [index, span] of spansOf(batch).entries()) {
       const { outcome, status, reason }: SpanVerdict = verdicts[index] ?? { outcome: "retry" };
       if (outcome === "acknowledged") acknowledged.push(span);
       else if (outcome === "rejected") this.#store.bury([span], status, reason ?? "rejected");
       else again.push(span);
       if (outcome === "hold") held = reason ?? "keys refused";
+      if (outcome === "retry" && reason !== undefined) failed = reason;
     }
     if (acknowledged.length > 0) this.#store.acknowledge(acknowledged);
     if (again.length === 0) {
-      this.#succeed(sentAtMs);
+      this.#succeed(batch, sentAtMs);
       return;
     }
-    const rest = batchOf(again, batch.failures + 1);
-    if (held !== undefined) {
-      this.circuit.hold();
-      this.#announcer.say("held", "warn", `Langfuse refuses the keys, spans are kept: ${held}`);
-      this.#returned.push(rest);
-    } else if (acknowledged.length === 0) {
-      this.#fail({ ...rest, failures: batch.failures }, "every span of the batch failed", sentAtMs);
-    } else {
-      this.#succeed(sentAtMs);
-      this.#rest(rest);
+    const rest = batchOf(moveOut(again), batch.failures);
+    if (held !== undefined) this.#hold(rest, held, sentAtMs);
+    else if (acknowledged.length === 0) this.#fail(rest, failed, sentAtMs);
+    else {
+      this.#succeed(batch, sentAtMs);
+      rest.failures++;
+      this.#returned.rest(rest);
     }
   }
 
-  #succeed(sentAtMs: number): void {
+  #succeed(batch: Batch, sentAtMs: number): void {
+    const wasTroubled = this.circuit.state !== "sending";
     this.#changedTransportSinceSuccess = false;
     this.circuit.succeed(sentAtMs);
+    this.#concurrency.succeed(sentAtMs, batch.bytes);
     // An older request, sent before the trouble, proves nothing.
     if (this.circuit.state !== "sending") return;
     this.#size.succeeded(this.#store.waiting, this.#slots);
     this.#announcer.lastError(undefined);
-    this.#announcer.reset("held");
+    if (wasTroubled) this.#notices.back(this.#store.waiting);
   }
 
+  /** An outage, by whatever name. */
   #fail(batch: Batch, reason: string, sentAtMs: number): void {
     this.circuit.fail(sentAtMs);
-    this.#giveBack(batch);
-    this.#announcer.say(
-      "away",
-      "warn",
-      `Langfuse at ${this.#setup.baseUrl} cannot take spans, they are kept: ${reason}`,
-    );
+    this.#giveBack(batch, sentAtMs);
+    this.#notices.away(reason);
   }
 
-  #giveBack(batch: Batch): void {
+  #wait(batch: Batch, retryAfterMs: number, reason: string, sentAtMs: number): void {
+    this.circuit.wait(retryAfterMs);
+    this.#giveBack(batch, sentAtMs);
+    this.#notices.pause(retryAfterMs, reason);
+  }
+
+  #hold(batch: Batch, reason: string, sentAtMs: number): void {
+    this.circuit.hold();
+    this.#giveBack(batch, sentAtMs);
+    this.#notices.held(reason);
+  }
+
+  #giveBack(batch: Batch, sentAtMs: number): void {
     batch.failures++;
     this.#size.reset();
-    this.#rest(batch);
+    this.#concurrency.fail(sentAtMs);
+    this.#returned.rest(batch);
     // Durability `overflow` promises the disk as soon as Langfuse is away.
     this.#store.journalAll(this.handedOut());
-  }
-
-  /** Behind all others and for a while: a batch that the server can never take must not block them. */
-  #rest(batch: Batch): void {
-    batch.notBeforeMs = performance.now() + Math.min(maxRestMs, firstRestMs * 2 ** (batch.failures - 1));
-    this.#returned.push(batch);
   }
 
   #changeTransport(batch: Batch, report: ExportReport, reason: string, sentAtMs: number): void {
@@ -337,12 +302,7 @@ export class Sender {
       this.#fail(batch, `neither route takes spans: ${reason}`, sentAtMs);
       return;
     }
-    this.#returned.unshift(batch);
-    if (!isLate) this.#announcer.say("transport", "info", `changed to the ${this.#transport} route: ${reason}`);
+    this.#returned.addFirst(batch);
+    if (!isLate) this.#notices.changedTransport(this.#transport, reason);
   }
-}
-
-/** Each span as a run of its own. */
-function spansOf(batch: Batch): SpanRun[] {
-  return batch.runs.flatMap((run) => Array.from({ length: run.count }, (_, index) => run.slice(index, index + 1)));
 }

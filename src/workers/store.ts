@@ -2,6 +2,7 @@ import { type Counters, zeroCounters } from "../buffer/counters.ts";
 import type { Journal } from "../buffer/journal.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import { bytesOf, countOf, SpanRun } from "../buffer/span-run.ts";
+import { AcceptanceClock } from "./acceptance-clock.ts";
 import type { Announcer } from "./announcer.ts";
 import type { PumpSetup } from "./messages.ts";
 import { Outcomes } from "./outcomes.ts";
@@ -28,6 +29,12 @@ export type StoreSetup = Pick<
   "ringId" | "durability" | "maxQueueSize" | "maxDiskBytes" | "maxMemoryBytes" | "overflowPolicy"
 >;
 
+/** When a span was accepted, in milliseconds since 1970. */
+export interface AcceptedSpan {
+  id: number;
+  acceptedAtMs: number;
+}
+
 /**
  * All pending spans: journal, window and the counters that must agree with them (P2). A span enters by `takeFrom`, is
  * handed out by `takeLive` or `takeBackfill`, and leaves by `acknowledge` or `bury`, once the journal has recorded it:
@@ -40,12 +47,12 @@ export class Store {
   readonly #journal: Journal;
   readonly #announcer: Announcer;
   readonly #outcomes = new Outcomes();
+  readonly #clock = new AcceptanceClock();
   /** Pending spans that are in no lane: under way, at rest, or with an outcome that is not recorded yet. */
   #handedOut = 0;
   #lastTakenCount = 0;
   #diskRetryAtMs = 0;
-  /** When the oldest span of the backfill was accepted, and which that is. */
-  #oldestBackfill = { id: 0, acceptedAtMs: 0 };
+  #oldestBackfill: AcceptedSpan | undefined;
 
   constructor(setup: StoreSetup, journal: Journal, announcer: Announcer) {
     this.#setup = setup;
@@ -99,7 +106,8 @@ export class Store {
     const lastSequence = ring.lastSequence;
     const { payloads, damaged } = ring.take(commitFrames, commitBytes);
     const { count } = payloads;
-    const run = new SpanRun(this.#journal.nextIds(count), Date.now(), payloads, false);
+    const firstId = this.#journal.nextIds(count);
+    const run = new SpanRun(firstId, this.#clock.read(firstId), payloads, false);
     try {
       const isKept = this.#commit(run, isAway, ring.lastSequence);
       ring.release();
@@ -201,13 +209,12 @@ export class Store {
     }
   }
 
-  /** @param oldestHandedOutAtMs when the oldest span under way or at rest was accepted. */
-  measure(oldestHandedOutAtMs: number): void {
+  /** @param oldestHandedOut the oldest span under way or at rest. */
+  measure(oldestHandedOut: AcceptedSpan | undefined): void {
     this.counters.journalSpans = this.#journal.count;
     this.counters.journalBytes = this.#journal.fileBytes();
-    const oldestLiveAtMs = this.window.oldest?.acceptedAtMs ?? Number.POSITIVE_INFINITY;
-    const oldestAtMs = Math.min(oldestHandedOutAtMs, oldestLiveAtMs, this.#oldestBackfillAtMs());
-    this.counters.oldestPendingAtMs = oldestAtMs === Number.POSITIVE_INFINITY ? 0 : oldestAtMs;
+    const oldest = oldestOf(oldestHandedOut, oldestOf(this.#oldestOfBackfill(), this.#oldestOfLive()));
+    this.counters.oldestPendingAtMs = oldest === undefined ? 0 : this.#clock.steadyAtMs(oldest.id, oldest.acceptedAtMs);
   }
 
   /** Closes the journal; an empty one gives its room back first, as far as that takes no noticeable time. */
@@ -281,14 +288,19 @@ export class Store {
     return dropped;
   }
 
-  #oldestBackfillAtMs(): number {
+  #oldestOfLive(): AcceptedSpan | undefined {
+    const { oldest } = this.window;
+    return oldest === undefined ? undefined : { id: oldest.firstId, acceptedAtMs: oldest.acceptedAtMs };
+  }
+
+  #oldestOfBackfill(): AcceptedSpan | undefined {
     const range = this.window.backfill.first;
-    if (range === undefined) return Number.POSITIVE_INFINITY;
-    if (this.#oldestBackfill.id !== range.from) {
-      const acceptedAtMs = this.#journal.acceptedAtMs(range.from, range.through) ?? Number.POSITIVE_INFINITY;
-      this.#oldestBackfill = { id: range.from, acceptedAtMs };
+    if (range === undefined) return undefined;
+    if (this.#oldestBackfill?.id !== range.from) {
+      const acceptedAtMs = this.#journal.acceptedAtMs(range.from, range.through);
+      this.#oldestBackfill = acceptedAtMs === undefined ? undefined : { id: range.from, acceptedAtMs };
     }
-    return this.#oldestBackfill.acceptedAtMs;
+    return this.#oldestBackfill;
   }
 
   #diskFailed(error: unknown): void {
@@ -297,4 +309,10 @@ export class Store {
     this.#announcer.say("disk", "warn", message);
     this.#announcer.lastError(message);
   }
+}
+
+/** By the ids, which grow in the order of acceptance: the wall clock may have been set since. */
+function oldestOf(one: AcceptedSpan | undefined, other: AcceptedSpan | undefined): AcceptedSpan | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return one.id <= other.id ? one : other;
 }

@@ -6,6 +6,12 @@ export interface WindowLimits {
   maxBytes: number;
 }
 
+/** Spans of the live lane, and since when they are there (`performance.now()`). */
+interface Waiting {
+  run: SpanRun;
+  sinceMs: number;
+}
+
 /**
  * The spans that wait, in two lanes. **Live**: the newest, in memory, at most `maxSpans` and `maxBytes`. **Backfill**:
  * older ones, in the journal alone, of which only the ids are known here. New spans enter the live lane; what it cannot
@@ -14,7 +20,7 @@ export interface WindowLimits {
 export class Window {
   readonly backfill: IdRanges = new IdRanges();
   readonly #limits: WindowLimits;
-  #runs: SpanRun[] = [];
+  #waiting: Waiting[] = [];
   #head = 0;
   #count = 0;
   #bytes = 0;
@@ -34,12 +40,17 @@ export class Window {
 
   /** The oldest spans of the live lane. */
   get oldest(): SpanRun | undefined {
-    return this.#runs[this.#head];
+    return this.#waiting[this.#head]?.run;
+  }
+
+  /** Since when they are there (`performance.now()`): the wall clock may be set while they wait. */
+  get oldestSinceMs(): number | undefined {
+    return this.#waiting[this.#head]?.sinceMs;
   }
 
   /** The live lane, oldest first. */
   *[Symbol.iterator](): Generator<SpanRun> {
-    for (let index = this.#head; index < this.#runs.length; index++) yield this.#runs[index] as SpanRun;
+    for (let index = this.#head; index < this.#waiting.length; index++) yield (this.#waiting[index] as Waiting).run;
   }
 
   /**
@@ -53,8 +64,8 @@ export class Window {
     const out: SpanRun[] = [];
     let spans = this.#count + incoming.count - this.#limits.maxSpans;
     let bytes = this.#bytes + incoming.byteLength - this.#limits.maxBytes;
-    for (let index = this.#head; index < this.#runs.length && (spans > 0 || bytes > 0); index++) {
-      const run = this.#runs[index] as SpanRun;
+    for (let index = this.#head; index < this.#waiting.length && (spans > 0 || bytes > 0); index++) {
+      const { run } = this.#waiting[index] as Waiting;
       out.push(run);
       spans -= run.count;
       bytes -= run.byteLength;
@@ -64,11 +75,11 @@ export class Window {
 
   /** New spans, the newest of all. What they crowd out becomes backfill. */
   append(run: SpanRun): void {
-    this.#runs.push(run);
+    this.#waiting.push({ run, sinceMs: performance.now() });
     this.#count += run.count;
     this.#bytes += run.byteLength;
     while (this.#count > this.#limits.maxSpans || this.#bytes > this.#limits.maxBytes) {
-      const oldest = this.#runs[this.#head] as SpanRun;
+      const oldest = this.oldest as SpanRun;
       const evicted = this.#shift(oldest, Math.max(1, excessOf(oldest, this.#excessSpans(), this.#excessBytes())));
       this.backfill.add(evicted.firstId, evicted.lastId);
       evicted.release();
@@ -95,12 +106,12 @@ export class Window {
   #shift(oldest: SpanRun, count: number): SpanRun {
     const part = oldest.slice(0, count);
     if (count === oldest.count) {
-      this.#runs[this.#head++] = undefined as unknown as SpanRun;
-      if (this.#head > 64 && this.#head * 2 > this.#runs.length) {
-        this.#runs = this.#runs.slice(this.#head);
+      this.#waiting[this.#head++] = undefined as unknown as Waiting;
+      if (this.#head > 64 && this.#head * 2 > this.#waiting.length) {
+        this.#waiting = this.#waiting.slice(this.#head);
         this.#head = 0;
       }
-    } else this.#runs[this.#head] = oldest.slice(count);
+    } else (this.#waiting[this.#head] as Waiting).run = oldest.slice(count);
     this.#count -= part.count;
     this.#bytes -= part.byteLength;
     return part;

@@ -1,5 +1,7 @@
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { steadyMs } from "../../src/buffer/monotonic-ms.ts";
+import { bytesOf } from "../../src/buffer/span-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Bench, good, makeBench, numbered } from "./sender-bench.ts";
 
@@ -10,6 +12,22 @@ function expectConserved({ store, sender, journal }: Bench): void {
   const handedOut = [...sender.handedOut()].reduce((sum, run) => sum + run.count, 0);
   expect(store.waiting + handedOut).toBe(pending);
   expect(journal.count).toBeLessThanOrEqual(pending);
+}
+
+/** When the oldest pending span was accepted, on the clock of `steadyMs`. */
+function oldestAtMs({ store, sender }: Bench): number {
+  store.measure(sender.oldestHandedOut());
+  return store.counters.oldestPendingAtMs;
+}
+
+interface Moment {
+  fromMs: number;
+  toMs: number;
+}
+
+function expectWithin(atMs: number, moment: Moment | undefined): void {
+  expect(atMs).toBeGreaterThanOrEqual(moment?.fromMs ?? Number.NaN);
+  expect(atMs).toBeLessThanOrEqual(moment?.toMs ?? Number.NaN);
 }
 
 /** Batches one at a time, so that their order tells. */
@@ -111,25 +129,65 @@ test("what a journal holds at start is backfill, after what is new", async () =>
   expectConserved(bench);
 });
 
+/** Takes ten spans; when that was, on the clock of `steadyMs`, give or take the wall clock's millisecond. */
+function pushTen(bench: Bench, start: number): Moment {
+  const fromMs = steadyMs() - 1;
+  bench.push(...numbered(10, start));
+  return { fromMs, toMs: steadyMs() + 1 };
+}
+
 test("the oldest pending span is found in whichever lane it is", async () => {
   const bench = makeBench(good, { ...oneByOne, maxQueueSize: 10, destination: undefined });
-  const moments: number[] = [];
+  const moments: Moment[] = [];
   for (let start = 0; start < 30; start += 10) {
-    bench.push(...numbered(10, start));
-    moments.push(bench.store.window.oldest?.acceptedAtMs ?? 0);
-    await new Promise((resolve) => setTimeout(resolve, 3));
+    moments.push(pushTen(bench, start));
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  const oldestAtMs = (): number => {
-    bench.store.measure(bench.sender.oldestHandedOut().acceptedAtMs);
-    return bench.store.counters.oldestPendingAtMs;
-  };
-  expect(oldestAtMs()).toBe(moments[0]);
+  expectWithin(oldestAtMs(bench), moments[0]);
   bench.store.acknowledge(bench.store.takeBackfill(10, 1_000_000));
-  expect(oldestAtMs()).toBe(moments[1]);
+  expectWithin(oldestAtMs(bench), moments[1]);
   bench.store.acknowledge(bench.store.takeBackfill(10, 1_000_000));
-  expect(oldestAtMs()).toBe(moments[2]);
+  expectWithin(oldestAtMs(bench), moments[2]);
   bench.store.acknowledge(bench.store.takeLive(10, 1_000_000));
-  expect(oldestAtMs()).toBe(0);
+  expect(oldestAtMs(bench)).toBe(0);
+});
+
+test.each([3_600_000, -3_600_000])(
+  "a clock that is set by %i ms makes no span older, and none is sent early or late",
+  async (stepMs) => {
+    const bench = makeBench(good, { ...oneByOne, maxQueueSize: 10, flushIntervalMs: 200 });
+    const before = pushTen(bench, 0);
+    const realNow = Date.now;
+    vi.spyOn(Date, "now").mockImplementation(() => realNow() + stepMs);
+    onTestFinished(() => void vi.restoreAllMocks());
+    // The first ten go on to the backfill: the journal knows of them what the clock said before.
+    expect(bench.store.window.oldest?.count).toBe(10);
+    await bench.settle();
+    expect(bench.requests).toEqual([]);
+    expectWithin(oldestAtMs(bench), before);
+    const dueAtMs = bench.sender.nextDeadlineMs();
+    expect(dueAtMs).toBeLessThanOrEqual(performance.now() + 200);
+    const after = pushTen(bench, 10);
+    expectWithin(oldestAtMs(bench), before);
+    bench.store.acknowledge(bench.store.takeBackfill(10, 1_000_000));
+    expectWithin(oldestAtMs(bench), after);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    await bench.settle();
+    expect(bench.requests).toEqual([numbered(10, 10)]);
+  },
+);
+
+test("what an earlier process journalled is as old as the clock at start says, whatever that says later", async () => {
+  const file = join(temporaryDirectory(), "journal.sqlite");
+  const earlier = makeBench(good, { destination: undefined }, file);
+  const accepted = pushTen(earlier, 0);
+  earlier.store.close();
+  const bench = makeBench(good, { destination: undefined }, file);
+  const realNow = Date.now;
+  vi.spyOn(Date, "now").mockImplementation(() => realNow() + 3_600_000);
+  onTestFinished(() => void vi.restoreAllMocks());
+  pushTen(bench, 10);
+  expectWithin(oldestAtMs(bench), accepted);
 });
 
 test("a full disk drops the oldest backfill, and when there is none the oldest of the live lane", async () => {
@@ -200,5 +258,33 @@ test("overflow: what the disk refuses to take over stays in ring and memory, and
   bench.sender.isUrgent = true;
   await bench.settle();
   expect(bench.requests.flat().sort()).toEqual(numbered(150).sort());
+  expectConserved(bench);
+});
+
+test("a backlog of large spans is in memory by its bytes: what rests, is under way and waits is bounded", async () => {
+  const maxMemoryBytes = 4 * 1024 * 1024;
+  let mostHeldBytes = 0;
+  const bench = makeBench(
+    (texts) => {
+      mostHeldBytes = Math.max(mostHeldBytes, bytesOf([...bench.sender.handedOut()]));
+      const isHalf = texts.length > 1;
+      if (!isHalf) return { verdict: "per-span", spans: [{ outcome: "retry" }] };
+      return {
+        verdict: "per-span",
+        spans: texts.map((_, index) => ({ outcome: index === 0 ? "retry" : "acknowledged" })),
+      };
+    },
+    { batchSize: 4, exportConcurrency: 4, maxQueueSize: 100, maxBatchBytes: 200_000, maxMemoryBytes },
+  );
+  for (let round = 0; round < 200; round++) bench.push("x".repeat(50_000), "y".repeat(50_000));
+  expect(bench.store.window.bytes).toBeLessThanOrEqual(maxMemoryBytes / 8);
+  for (let round = 0; round < 20; round++) {
+    bench.sender.circuit.hurry();
+    await bench.settle();
+  }
+  expect(bench.store.counters.acknowledged).toBeGreaterThan(0);
+  expect(mostHeldBytes).toBeGreaterThan(maxMemoryBytes / 8);
+  // What rests may fill a quarter, what is under way another, and one batch comes on top of the first.
+  expect(mostHeldBytes).toBeLessThanOrEqual(maxMemoryBytes / 2 + 200_000);
   expectConserved(bench);
 });
