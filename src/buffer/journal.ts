@@ -55,6 +55,7 @@ export class Journal {
   readonly #selectPageCount: SqliteStatement<[], number>;
   readonly #selectFreePages: SqliteStatement<[], number>;
   readonly #pageSizeBytes: number;
+  #id: string | undefined;
   #lastId: number;
   #count: number;
   #pageCount = 0;
@@ -64,8 +65,11 @@ export class Journal {
   /** Inside of `together`; the transaction itself begins with the first write. */
   #isTogether = false;
 
-  /** @param file a path, or `:memory:` for a journal that lives as long as the process. */
+  /** A path, or `:memory:` for a journal that lives as long as the process. */
+  readonly file: string;
+
   constructor(file: string) {
+    this.file = file;
     this.#database = openDatabase(file, { busyTimeoutMs: 2000 });
     try {
       prepareJournal(this.#database);
@@ -155,9 +159,11 @@ export class Journal {
 
   /** Drawn at random when the journal was made; it stays with the file wherever that is moved. */
   get id(): string {
-    const id = this.getMeta("journal_id") ?? randomUUID();
-    this.setMeta("journal_id", id);
-    return id;
+    if (this.#id === undefined) {
+      this.#id = this.getMeta("journal_id") ?? randomUUID();
+      this.setMeta("journal_id", this.#id);
+    }
+    return this.#id;
   }
 
   /** Rings whose frames have come here. */
@@ -361,7 +367,8 @@ export class Journal {
   }
 }
 
-function ringKey(ringId: string): string {
+/** The key of `meta` for a ring's position. */
+export function ringKey(ringId: string): string {
   return `ring:${ringId}`;
 }
 

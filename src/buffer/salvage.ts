@@ -52,24 +52,33 @@ export interface Rescue {
   setAside: string;
 }
 
+/** For people. */
+export function describeRescue({ spans, lost, deadLetters, setAside }: Rescue): string {
+  const saved = `${spans} spans and ${deadLetters} dead letters were saved`;
+  return `a journal was damaged: ${saved}${lost > 0 ? `, ${lost} spans cannot be read` : ""}; the damaged file is kept as ${setAside}`;
+}
+
+/** What a process that has the journal in use knows of its spans. */
+export interface KnownSpans {
+  /** They need not be read. */
+  inMemory: readonly SpanRun[];
+  /** They are not to be kept, although the journal has them. */
+  isDone: (id: number) => boolean;
+  /** Called now and then. */
+  onProgress: () => void;
+}
+
+const nothingKnown: KnownSpans = { inMemory: [], isDone: () => false, onProgress: () => undefined };
+
 /**
  * Puts a fresh journal with all that can be read in the place of a damaged one, which nobody may have open.
  *
- * @param inMemory spans of the journal that are known otherwise: they need not be read.
- * @param isDone spans that are not to be kept, although the journal has them: the server has acknowledged them.
- * @param onProgress called now and then.
  * @throws what the disk throws.
  */
-export function rebuildJournal(
-  file: string,
-  reason: string,
-  inMemory: readonly SpanRun[] = [],
-  isDone: (id: number) => boolean = () => false,
-  onProgress: () => void = () => undefined,
-): Rescue {
+export function rebuildJournal(file: string, reason: string, known: KnownSpans = nothingKnown): Rescue {
   const rescueFile = rescueFileOf(file);
   removeDatabase(rescueFile);
-  const rescued = fill(rescueFile, file, inMemory, isDone, onProgress);
+  const rescued = fill(rescueFile, file, known);
   const setAside = setAsideFile(file, reason);
   renameSync(rescueFile, file);
   return { ...rescued, setAside };
@@ -120,19 +129,11 @@ function forgetOldest(file: string): void {
   for (const name of names.sort().slice(0, -maxSetAside)) removeDatabase(join(dirname(file), name));
 }
 
-function fill(
-  rescueFile: string,
-  file: string,
-  inMemory: readonly SpanRun[],
-  isDone: (id: number) => boolean,
-  onProgress: () => void,
-): Omit<Rescue, "setAside"> {
+function fill(rescueFile: string, file: string, known: KnownSpans): Omit<Rescue, "setAside"> {
+  const { inMemory, isDone, onProgress } = known;
   const fresh = new Journal(rescueFile);
   try {
-    for (const run of inMemory) fresh.restore([run]);
-    const known = new Set(
-      inMemory.flatMap((run) => Array.from({ length: run.count }, (_, index) => run.firstId + index)),
-    );
+    fresh.restore(inMemory);
     const result = { spans: fresh.count, lost: 0, deadLetters: 0 };
     const damaged = openDamaged(file);
     if (damaged === undefined) return result;
@@ -143,11 +144,10 @@ function fill(
         else fresh.setMeta(key, value);
       }
       for (const rows of inChunks(readSpans(damaged))) {
-        const wanted = rows.filter(({ id }) => {
-          if (isDone(id)) done++;
-          return !known.has(id) && !isDone(id);
-        });
-        fresh.restore(wanted.map(({ id, acceptedAtMs, payload }) => runOf(id, acceptedAtMs, payload)));
+        const pending = rows.filter(({ id }) => !isDone(id));
+        done += rows.length - pending.length;
+        // Those from memory are in already, and stay as they are.
+        fresh.restore(pending.map(({ id, acceptedAtMs, payload }) => runOf(id, acceptedAtMs, payload)));
         onProgress();
       }
       for (const letters of inChunks(readDeadLetters(damaged))) {

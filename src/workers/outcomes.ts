@@ -34,6 +34,17 @@ export class Outcomes {
     }
   }
 
+  /** Is this span's outcome among them? */
+  has(id: number): boolean {
+    if (this.#letters.some(({ span }) => span.firstId === id)) return true;
+    return this.#acknowledged.some(([from, through]) => from <= id && id <= through);
+  }
+
+  /** How many spans they are about. */
+  get count(): number {
+    return this.#acknowledgedCount + this.#letters.length;
+  }
+
   /** Makes the changes; they count once the transaction around is through and `clear` has been called. */
   write(journal: Journal): void {
     for (const [from, through] of this.#acknowledged) journal.remove(from, through);

@@ -6,7 +6,7 @@ import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import { Journal } from "../buffer/journal.ts";
 import { type JournalOwner, type JournalSlot, retakeJournalSlot, takeJournalSlot } from "../buffer/journal-slot.ts";
 import { RingConsumer } from "../buffer/ring.ts";
-import type { Rescue } from "../buffer/salvage.ts";
+import { describeRescue } from "../buffer/salvage.ts";
 import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";
 import { ExportPool } from "./export-pool.ts";
@@ -127,11 +127,6 @@ function openSlot(): JournalSlot {
       release: () => undefined,
     };
   }
-}
-
-function describeRescue({ spans, lost, deadLetters, setAside }: Rescue): string {
-  const saved = `${spans} spans and ${deadLetters} dead letters were saved`;
-  return `a journal was damaged: ${saved}${lost > 0 ? `, ${lost} spans cannot be read` : ""}; the damaged file is kept as ${setAside}`;
 }
 
 /** The journal of the pump that crashed. Its thread may still be letting go of it. */

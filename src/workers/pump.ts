@@ -126,6 +126,7 @@ export class Pump {
   #turn(): boolean {
     const { ring, store, sender } = this.#parts;
     ring.countTurn();
+    if (store.isDamaged) store.repair(sender.handedOut(), ring);
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
     sender.isCallerLate = isLate(ring.callerLateMs());
     const isClosing = this.#closing !== undefined;
@@ -137,7 +138,7 @@ export class Pump {
     if (!isClosing) sender.dispatch();
     this.#answerFlushes();
     this.publish();
-    return isHurried;
+    return isHurried || store.isDamaged;
   }
 
   #markFlushes(): void {
@@ -178,6 +179,7 @@ export class Pump {
     // A disk that refuses gets until the deadline; what it never takes, the caller writes to a spill file.
     const deadlineMs = this.#closing?.deadlineMs ?? 0;
     for (;;) {
+      if (store.isDamaged) store.repair(sender.handedOut(), ring);
       while (store.takeFrom(ring, true));
       store.journalAll(sender.handedOut());
       if ((ring.isEmpty() && store.isAllRecorded) || performance.now() >= deadlineMs) break;

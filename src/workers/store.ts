@@ -1,10 +1,12 @@
 import { type Counters, zeroCounters } from "../buffer/counters.ts";
-import type { Journal } from "../buffer/journal.ts";
+import { type Journal, type ReadLimits, ringKey } from "../buffer/journal.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
+import { describeRescue, isDamage } from "../buffer/salvage.ts";
 import { bytesOf, countOf, SpanRun } from "../buffer/span-run.ts";
 import { AcceptanceClock } from "./acceptance-clock.ts";
 import type { Announcer } from "./announcer.ts";
 import type { PumpSetup } from "./messages.ts";
+import { repairJournal } from "./journal-repair.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Window } from "./window.ts";
 
@@ -26,7 +28,14 @@ const diskRetryMs = 1_000;
 
 export type StoreSetup = Pick<
   PumpSetup,
-  "ringId" | "durability" | "maxQueueSize" | "maxDiskBytes" | "maxMemoryBytes" | "overflowPolicy"
+  | "ringId"
+  | "baseUrl"
+  | "destination"
+  | "durability"
+  | "maxQueueSize"
+  | "maxDiskBytes"
+  | "maxMemoryBytes"
+  | "overflowPolicy"
 >;
 
 /** When a span was accepted, in milliseconds since 1970. */
@@ -44,7 +53,7 @@ export class Store {
   readonly counters: Counters = zeroCounters();
   readonly window: Window;
   readonly #setup: StoreSetup;
-  readonly #journal: Journal;
+  #journal: Journal;
   readonly #announcer: Announcer;
   readonly #outcomes = new Outcomes();
   readonly #clock = new AcceptanceClock();
@@ -53,6 +62,8 @@ export class Store {
   #lastTakenCount = 0;
   #diskRetryAtMs = 0;
   #oldestBackfill: AcceptedSpan | undefined;
+  /** What the journal said when it turned out to be damaged. */
+  #damage: unknown;
 
   constructor(setup: StoreSetup, journal: Journal, announcer: Announcer) {
     this.#setup = setup;
@@ -145,7 +156,9 @@ export class Store {
     for (let range = backfill.first; range !== undefined && count < maxSpans; range = backfill.first) {
       const { from, through } = range;
       const limits = { fromId: from, throughId: through, maxSpans: maxSpans - count, maxBytes: maxBytes - bytes };
-      const { runs, isAll } = this.#journal.read({ ...limits, atLeastOne: count === 0 });
+      const read = this.#readOrFail({ ...limits, atLeastOne: count === 0 });
+      if (read === undefined) break;
+      const { runs, isAll } = read;
       taken.push(...runs);
       count += countOf(runs);
       bytes += bytesOf(runs);
@@ -154,6 +167,61 @@ export class Store {
     }
     this.#handedOut += count;
     return taken;
+  }
+
+  /** The journal is damaged: nothing else should be done with it. */
+  get isDamaged(): boolean {
+    return this.#damage !== undefined;
+  }
+
+  /**
+   * Puts another journal in the place of the damaged one, with what memory holds and what can still be read.
+   *
+   * @param handedOut pending spans that are in no lane.
+   */
+  repair(handedOut: Iterable<SpanRun>, ring: RingConsumer): void {
+    const { ringId, baseUrl, destination } = this.#setup;
+    const unrecorded = this.#outcomes.count;
+    const inMemory = [...handedOut, ...this.window];
+    const { journal, rescue, failure } = repairJournal({
+      journal: this.#journal,
+      error: this.#damage,
+      inMemory,
+      isDone: (id) => this.#outcomes.has(id),
+      onProgress: () => ring.countTurn(),
+      meta: {
+        journal_id: this.#journal.id,
+        base_url: baseUrl,
+        ...(destination === undefined ? {} : { public_key: destination.publicKey }),
+        [ringKey(ringId)]: String(ring.lastSequence),
+      },
+    });
+    for (const run of inMemory) run.isJournalled = true;
+    this.#journal = journal;
+    this.#damage = undefined;
+    this.#diskRetryAtMs = 0;
+    this.#oldestBackfill = undefined;
+    const lost = this.counters.pending - unrecorded - journal.count;
+    this.counters.pending -= lost;
+    this.counters.droppedDamaged += lost;
+    if (rescue !== undefined) this.#announcer.say("damaged-journal", "warn", describeRescue({ ...rescue, lost }));
+    else {
+      const why = `the journal is damaged and cannot be replaced: ${failure?.message}`;
+      this.#announcer.say(
+        "disk",
+        "warn",
+        `${why}; spans are kept in memory only, ${lost} wait in it for the next start`,
+      );
+    }
+  }
+
+  #readOrFail(limits: ReadLimits): ReturnType<Journal["read"]> | undefined {
+    try {
+      return this.#journal.read(limits);
+    } catch (error) {
+      this.#diskFailed(error);
+      return undefined;
+    }
   }
 
   /** Langfuse went away, or the process ends: what is in memory alone goes to the journal. */
@@ -221,7 +289,11 @@ export class Store {
   close(): void {
     const deadlineMs = performance.now() + closingShrinkMs;
     while (performance.now() < deadlineMs && this.tidy());
-    this.#journal.close();
+    try {
+      this.#journal.close();
+    } catch (error) {
+      this.#diskFailed(error);
+    }
   }
 
   /** Returns whether the spans are kept; otherwise they are over the disk's limit. */
@@ -296,14 +368,27 @@ export class Store {
   #oldestOfBackfill(): AcceptedSpan | undefined {
     const range = this.window.backfill.first;
     if (range === undefined) return undefined;
-    if (this.#oldestBackfill?.id !== range.from) {
-      const acceptedAtMs = this.#journal.acceptedAtMs(range.from, range.through);
+    if (this.#oldestBackfill?.id !== range.from && !this.isDiskResting) {
+      const acceptedAtMs = this.#acceptedAtMs(range.from, range.through);
       this.#oldestBackfill = acceptedAtMs === undefined ? undefined : { id: range.from, acceptedAtMs };
     }
     return this.#oldestBackfill;
   }
 
+  #acceptedAtMs(fromId: number, throughId: number): number | undefined {
+    try {
+      return this.#journal.acceptedAtMs(fromId, throughId);
+    } catch (error) {
+      this.#diskFailed(error);
+      return undefined;
+    }
+  }
+
   #diskFailed(error: unknown): void {
+    if (isDamage(error)) {
+      this.#damage ??= error;
+      return;
+    }
     const message = `the journal cannot be written: ${(error as Error).message}; spans wait in memory`;
     this.#diskRetryAtMs = performance.now() + diskRetryMs;
     this.#announcer.say("disk", "warn", message);

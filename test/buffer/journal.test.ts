@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { Journal, type ReadLimits } from "../../src/buffer/journal.ts";
@@ -293,13 +293,23 @@ test("spans that were journalled without keys go to the first that comes with ke
   expect(takeSlot(directory, { ...owner, publicKey: "pk-lf-b" }).journal.count).toBe(0);
 });
 
-test("a file that is no journal is left as it is, and another is used", () => {
+test("a file that is no journal is set aside, under a name that says when and why", () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, "journal-1.sqlite"), "this is not a database, but somebody's notes");
   const slot = takeSlot(directory);
+  expect(slot.file).toBe(join(directory, "journal-1.sqlite"));
+  expect(slot.damaged).toMatchObject([{ spans: 0, lost: 0 }]);
+  const [{ setAside = "" } = {}] = slot.damaged;
+  expect(setAside).toMatch(/journal-1\.damaged-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-notadb\.sqlite$/);
+  expect(statSync(setAside).size).toBe(44);
+});
+
+test("a folder in a journal's place is left as it is, and another is used", () => {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, "journal-1.sqlite"));
+  const slot = takeSlot(directory);
   expect(slot.file).toBe(join(directory, "journal-2.sqlite"));
   expect(slot.unusable.map(({ file }) => file)).toEqual([join(directory, "journal-1.sqlite")]);
-  expect(statSync(join(directory, "journal-1.sqlite")).size).toBe(44);
 });
 
 test("a spill file is adopted once, by its owner", () => {
