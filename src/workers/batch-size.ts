@@ -7,11 +7,16 @@ const maxBatchSpans = 5_000;
 /** A server that finds even this too large is not obeyed any further: its answer is about single spans. */
 const minLearnedBytes = 16 * 1024;
 
+/** A process that was killed may be killed again soon: until it has sent for so long, little is under way at once. */
+const provenAfterMs = 1_000;
+
 export interface BatchSizeSetup {
   batchSize: number;
   maxBatchBytes: number;
   exportConcurrency: number;
   maxMemoryBytes: number;
+  /** No batch grows before so much time has passed since the first that came through. Default: 1,000. */
+  provenAfterMs?: number;
 }
 
 /**
@@ -23,11 +28,14 @@ export class BatchSize {
   readonly #inFlightBytes: number;
   /** What one slot may have of it. */
   readonly #shareBytes: number;
+  readonly #provenAfterMs: number;
   #maxBytes: number;
   #factor = 1;
+  #firstSuccessAtMs: number | undefined;
 
   constructor(setup: BatchSizeSetup) {
     this.#batchSize = setup.batchSize;
+    this.#provenAfterMs = setup.provenAfterMs ?? provenAfterMs;
     this.#maxBytes = setup.maxBatchBytes;
     this.#inFlightBytes = Math.min(maxInFlightBytes, setup.maxMemoryBytes / 4);
     this.#shareBytes = this.#inFlightBytes / setup.exportConcurrency;
@@ -62,8 +70,11 @@ export class BatchSize {
 
   /** A batch came through. Does more wait than the slots will carry at this size? */
   succeeded(waitingSpans: number, slots: number): void {
+    const nowMs = performance.now();
+    this.#firstSuccessAtMs ??= nowMs;
+    const isProven = nowMs - this.#firstSuccessAtMs >= this.#provenAfterMs;
     const isBacklog = waitingSpans > this.maxSpans * slots;
-    if (isBacklog && this.maxSpans < maxBatchSpans) this.#factor *= 2;
+    if (isProven && isBacklog && this.maxSpans < maxBatchSpans) this.#factor *= 2;
   }
 
   /** Before a batch is formed: without a backlog the normal size is right. */

@@ -2,7 +2,7 @@ import { LatencyHistogram } from "../buffer/latency-histogram.ts";
 import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
 import { type Batch, batchOf, halve, halveByBytes, moveOut, packBatch, spansOf } from "./batch.ts";
-import { BatchSize } from "./batch-size.ts";
+import { BatchSize, type BatchSizeSetup } from "./batch-size.ts";
 import { Circuit } from "./circuit.ts";
 import { Concurrency } from "./concurrency.ts";
 import type { ExportPool } from "./export-pool.ts";
@@ -25,7 +25,8 @@ export type SenderSetup = Pick<
   | "exportConcurrency"
   | "exportTimeoutMs"
   | "maxMemoryBytes"
->;
+> &
+  Pick<BatchSizeSetup, "provenAfterMs">;
 
 /**
  * Forms batches, hands them to the export threads and applies what comes back (the table of `ExportVerdict`). Batches

@@ -97,3 +97,10 @@ test("for a caller whose loop is late exports take one slot, in batches of norma
   expect(Math.max(...underWay.slice(20))).toBe(4);
   expect(bench.store.counters.acknowledged).toBe(1_000);
 });
+
+test("a sender that has only just begun sends normal batches, whatever waits: it may be killed again", async () => {
+  const bench = makeBench(good, { ...quick, provenAfterMs: 60_000 });
+  bench.push(...numbered(1_000));
+  await bench.settle();
+  expect(Math.max(...bench.requests.map((texts) => texts.length))).toBe(10);
+});

@@ -50,6 +50,7 @@ export function makeBench(
     maxQueueSize: 1000,
     maxDiskBytes: 1024 ** 3,
     maxMemoryBytes: 64 * 1024 ** 2,
+    provenAfterMs: 0,
     overflowPolicy: "drop-oldest",
     destination: { baseUrl: "http://127.0.0.1:1", publicKey: "pk", secretKey: "sk" },
     baseUrl: "http://127.0.0.1:1",
