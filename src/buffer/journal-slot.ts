@@ -7,7 +7,7 @@
  * never be sent with the keys of another. A journal without a public key was written before keys were configured; it
  * goes to the first that comes with keys for the same base URL.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { Journal } from "./journal.ts";
@@ -102,6 +102,42 @@ export function retakeJournalSlot(directory: string, ringId: string): JournalSlo
     lock.release();
   }
   return undefined;
+}
+
+/**
+ * Takes a journal of this owner that no living process holds and that has something in it; undefined: there is none.
+ *
+ * @throws what the disk throws.
+ */
+export function takeOrphan(directory: string, owner: JournalOwner): JournalSlot | undefined {
+  for (const slot of existingSlots(directory)) {
+    const lock = lockSlot(directory, slot);
+    if (lock === undefined) continue;
+    const file = join(directory, `journal-${slot}.sqlite`);
+    const damaged: JournalSlot["damaged"] = [];
+    try {
+      const journal = openJournal(file, damaged);
+      const found = ownerOf(journal);
+      if (found !== undefined && isSameOwner(found, owner)) {
+        return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
+      }
+      journal.close();
+    } catch (error) {
+      if (!isJournalAtFault(error, file)) {
+        lock.release();
+        throw error;
+      }
+    }
+    lock.release();
+  }
+  return undefined;
+}
+
+/** Removes an empty journal, and gives its slot free. */
+export function removeJournal({ journal, file, release }: JournalSlot): void {
+  journal.close();
+  for (const path of [file, `${file}-wal`, `${file}-shm`, ownerFile(file)]) rmSync(path, { force: true });
+  release();
 }
 
 /** The ids of all journals in a directory, as far as they can be read, whoever holds them. */

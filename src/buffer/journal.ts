@@ -56,6 +56,8 @@ export class Journal {
   readonly #selectFreePages: SqliteStatement<[], number>;
   readonly #pageSizeBytes: number;
   #id: string | undefined;
+  /** No span has a lower id. */
+  #firstId: number;
   #lastId: number;
   #count: number;
   #pageCount = 0;
@@ -97,9 +99,13 @@ export class Journal {
       this.#setCount = prepare("UPDATE meta SET value = ? WHERE key = 'span_count'");
       this.#selectPageCount = prepare<[], number>("PRAGMA page_count").pluck();
       this.#selectFreePages = prepare<[], number>("PRAGMA freelist_count").pluck();
-      this.#count = Number(this.getMeta("span_count"));
-      const newest = this.#database.prepare("SELECT max(id) AS id FROM spans").get() as { id: number | null };
-      this.#lastId = newest.id ?? 0;
+      const ids = this.#database.prepare(
+        "SELECT (SELECT min(id) FROM spans) AS first, (SELECT max(id) FROM spans) AS last",
+      );
+      const { first, last } = ids.get() as { first: number | null; last: number | null };
+      this.#firstId = first ?? 1;
+      this.#lastId = last ?? 0;
+      this.#count = this.#readCount();
       this.#pageSizeBytes = this.#database.pragma("page_size", { simple: true }) as number;
       this.#measure();
     } catch (error) {
@@ -116,6 +122,23 @@ export class Journal {
   /** Id of the newest span; new ones get higher ids. */
   get lastId(): number {
     return this.#lastId;
+  }
+
+  /** Id of the oldest span, or of the next one. */
+  get firstId(): number {
+    return this.#firstId;
+  }
+
+  /** Counts the spans, row by row, whatever the journal says of their number. */
+  recount(): number {
+    this.#count = this.#database.prepare<[], number>("SELECT count(*) FROM spans").pluck().get() ?? 0;
+    return this.#count;
+  }
+
+  /** The first of so many consecutive ids below all others: for spans of other journals, which are older. */
+  idsBefore(count: number): number {
+    this.#firstId -= count;
+    return this.#firstId;
   }
 
   /** The first of so many consecutive ids, for spans that may be journalled later (or never). */
@@ -174,7 +197,7 @@ export class Journal {
 
   /** The ring is gone, and nothing outside of the journal holds frames of it. */
   forgetRing(ringId: string): void {
-    this.#database.prepare("DELETE FROM meta WHERE key = ?").run(ringKey(ringId));
+    this.forgetMeta(ringKey(ringId));
   }
 
   /** Makes one transaction of several changes: all of them or, when it throws, none. Without a change it is free. */
@@ -226,8 +249,18 @@ export class Journal {
           this.#count += insert.run(run.firstId + index, run.acceptedAtMs, run.payload(index)).changes;
         }
         this.#lastId = Math.max(this.#lastId, run.lastId);
+        this.#firstId = Math.min(this.#firstId, run.firstId);
       }
     });
+  }
+
+  /** All dead letters with all their columns. */
+  deadLetterRows(): Record<string, unknown>[] {
+    return this.#database.prepare("SELECT * FROM dead_letters").all() as Record<string, unknown>[];
+  }
+
+  forgetMeta(key: string): void {
+    this.#database.prepare("DELETE FROM meta WHERE key = ?").run(key);
   }
 
   /** Takes over dead letters from another file, as far as their columns are the same. */
@@ -263,7 +296,7 @@ export class Journal {
 
   /** Forgets a spill file that is gone from the disk. */
   forgetSpill(file: string): void {
-    this.#database.prepare("DELETE FROM meta WHERE key = ?").run(`spill:${file}`);
+    this.forgetMeta(`spill:${file}`);
   }
 
   /** Spans between two ids, oldest first, within the limits. `isAll`: there are no more between these ids. */
@@ -359,6 +392,12 @@ export class Journal {
     }
     if (!this.#database.inTransaction) this.#begin.run();
     action();
+  }
+
+  #readCount(): number {
+    const text = this.getMeta("span_count") ?? "";
+    // Overwritten: it is counted again.
+    return /^\d{1,15}$/.test(text) ? Number(text) : this.recount();
   }
 
   #measure(): void {

@@ -232,7 +232,7 @@ function* readable<Row extends { id: number }>(
   isSound: (row: Row) => boolean,
 ): Generator<Row> {
   let failures = 0;
-  const ranges: [from: number, through: number][] = [[1, maxId]];
+  const ranges: [from: number, through: number][] = [[-maxId, maxId]];
   for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
     const [from, through] = range;
     let next = from;

@@ -64,6 +64,11 @@ export class SpanRun {
     return new SpanRun(firstId + from, acceptedAtMs, this.#packed, isJournalled, this.#from + from, this.#from + to);
   }
 
+  /** The same spans under other ids. */
+  renumbered(firstId: number): SpanRun {
+    return new SpanRun(firstId, this.acceptedAtMs, this.#packed, this.isJournalled, this.#from, this.#to);
+  }
+
   /** How many of its first spans are at most so many and have at most so many bytes. */
   fitting(maxSpans: number, maxBytes: number): number {
     const most = Math.min(this.count, maxSpans);

@@ -25,6 +25,13 @@ export class IdRanges {
     else this.#ranges.push({ from, through });
   }
 
+  /** Adds ids that are all lower than those that are here. */
+  addBefore(from: number, through: number): void {
+    const { first } = this;
+    if (first !== undefined && through + 1 === first.from) (first as IdRange).from = from;
+    else this.#ranges.splice(this.#head, 0, { from, through });
+  }
+
   /** Takes all ids up to this one away. */
   removeThrough(id: number): void {
     for (let first = this.first; first !== undefined && first.from <= id; first = this.first) {

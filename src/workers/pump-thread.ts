@@ -11,6 +11,7 @@ import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";
 import { ExportPool } from "./export-pool.ts";
 import type { CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
+import { Orphans } from "./orphans.ts";
 import { Pump } from "./pump.ts";
 import { Sender } from "./sender.ts";
 import { Store } from "./store.ts";
@@ -68,7 +69,10 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
     concurrency: setup.exportConcurrency,
   });
   const sender = new Sender(setup, store, pool, announcer, () => created.reported());
-  const created = new Pump({ ring, store, sender, pool, counters, announcer, post });
+  const { directory, crashLogDirectory, ringId } = setup;
+  const isOnDisk = journalSlot.file !== ":memory:";
+  const orphans = isOnDisk ? new Orphans({ directory, crashLogDirectory, ringId, owner, store, announcer }) : undefined;
+  const created = new Pump({ ring, store, sender, pool, counters, announcer, post, orphans });
   created.publish();
   return created;
 }

@@ -5,6 +5,7 @@ import type { Announcer } from "./announcer.ts";
 import type { ExportPool } from "./export-pool.ts";
 import type { CallerMessage, PumpMessage } from "./messages.ts";
 import { isLate, Nap, napMs } from "./nap.ts";
+import type { Orphans } from "./orphans.ts";
 import type { Sender } from "./sender.ts";
 import type { Store } from "./store.ts";
 
@@ -39,6 +40,8 @@ export interface PumpParts {
   counters: SharedCounters;
   announcer: Announcer;
   post: (message: PumpMessage) => void;
+  /** Absent: there is no directory. */
+  orphans?: Orphans | undefined;
 }
 
 /**
@@ -92,7 +95,7 @@ export class Pump {
       if (store.lastTakenCount > 0) this.#lastTakenAtMs = performance.now();
       const durationMs = napMs(store.lastTakenCount, sender.isCallerLate);
       if (isHurried) await yieldToEvents();
-      else if (performance.now() - this.#lastTakenAtMs < awakeMs || this.#closing !== undefined) {
+      else if (this.#isAwake()) {
         await this.#nap.take(durationMs);
       } else if (store.isDiskResting || store.tidy()) await this.#nap.take(durationMs);
       else {
@@ -127,6 +130,7 @@ export class Pump {
     const { ring, store, sender } = this.#parts;
     ring.countTurn();
     if (store.isDamaged) store.repair(sender.handedOut(), ring);
+    if (this.#closing === undefined) this.#parts.orphans?.step();
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
     sender.isCallerLate = isLate(ring.callerLateMs());
     const isClosing = this.#closing !== undefined;
@@ -166,6 +170,12 @@ export class Pump {
     return Math.min(oldestWaiting, sender.oldestHandedOut()?.id ?? Number.POSITIVE_INFINITY);
   }
 
+  /** Is there something to be done soon? */
+  #isAwake(): boolean {
+    const hasJustTaken = performance.now() - this.#lastTakenAtMs < awakeMs;
+    return hasJustTaken || this.#closing !== undefined || this.#parts.orphans?.isBusy === true;
+  }
+
   #isFinished(): boolean {
     const { ring, sender } = this.#parts;
     if (this.#closing === undefined) return false;
@@ -175,7 +185,7 @@ export class Pump {
 
   /** Commits what is left, closes the journal, and says so to whoever waits. */
   async #finish(): Promise<void> {
-    const { ring, store, sender, pool, post } = this.#parts;
+    const { ring, store, sender, pool, post, orphans } = this.#parts;
     // A disk that refuses gets until the deadline; what it never takes, the caller writes to a spill file.
     const deadlineMs = this.#closing?.deadlineMs ?? 0;
     for (;;) {
@@ -186,6 +196,7 @@ export class Pump {
       await this.#nap.take(finishNapMs);
     }
     sender.circuit.stop();
+    orphans?.close();
     this.publish();
     store.close();
     // Reports that come in from here on find the journal closed: their spans are sent again at the next start.

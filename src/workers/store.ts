@@ -71,7 +71,7 @@ export class Store {
     this.#announcer = announcer;
     // An eighth of the memory: the rest is for the caller's burst and the batches under way.
     this.window = new Window({ maxSpans: setup.maxQueueSize, maxBytes: setup.maxMemoryBytes / 8 });
-    if (journal.count > 0) this.window.backfill.add(1, journal.lastId);
+    if (journal.count > 0) this.window.backfill.add(journal.firstId, journal.lastId);
     this.counters.pending = journal.count;
   }
 
@@ -169,6 +169,44 @@ export class Store {
     return taken;
   }
 
+  /** May spans of other journals come? */
+  get hasRoomForOthers(): boolean {
+    const { maxDiskBytes } = this.#setup;
+    return !this.isDiskResting && !this.isDamaged && this.#journal.usedBytes() < maxDiskBytes / 2;
+  }
+
+  /** Takes spans of another journal in, as the oldest of all, together with a mark that says how far they go. */
+  adopt(runs: readonly SpanRun[], mark: string, throughId: number): void {
+    const count = countOf(runs);
+    let nextId = this.#journal.idsBefore(count);
+    const adopted = runs.map((run) => {
+      const copy = run.renumbered(nextId);
+      nextId += run.count;
+      return copy;
+    });
+    this.#journal.together(() => {
+      this.#journal.restore(adopted);
+      this.#journal.setMeta(mark, String(throughId));
+    });
+    for (const run of runs) run.release();
+    this.window.backfill.addBefore(this.#journal.firstId, nextId - 1);
+    this.counters.recovered += count;
+    this.counters.pending += count;
+  }
+
+  adoptedThrough(mark: string): number | undefined {
+    const text = this.#journal.getMeta(mark);
+    return text === undefined ? undefined : Number(text);
+  }
+
+  adoptDeadLetters(letters: readonly Record<string, unknown>[]): void {
+    this.#journal.restoreDeadLetters(letters.map((letter) => ({ ...letter, id: null })));
+  }
+
+  forgetAdoption(mark: string): void {
+    this.#journal.forgetMeta(mark);
+  }
+
   /** The journal is damaged: nothing else should be done with it. */
   get isDamaged(): boolean {
     return this.#damage !== undefined;
@@ -213,6 +251,16 @@ export class Store {
         `${why}; spans are kept in memory only, ${lost} wait in it for the next start`,
       );
     }
+  }
+
+  /** Nothing waits, and yet the journal says there is something: its count was overwritten. */
+  #reconcile(): void {
+    const { backfill, count } = this.window;
+    if (this.counters.pending === 0 || this.#handedOut > 0 || count > 0 || !backfill.isEmpty) return;
+    const missing = this.counters.pending - this.#journal.recount();
+    this.counters.pending -= missing;
+    this.counters.droppedDamaged += missing;
+    if (this.#journal.count > 0) backfill.add(this.#journal.firstId, this.#journal.lastId);
   }
 
   #readOrFail(limits: ReadLimits): ReturnType<Journal["read"]> | undefined {
@@ -269,6 +317,7 @@ export class Store {
   tidy(): boolean {
     if (this.isDiskResting) return false;
     try {
+      this.#reconcile();
       this.#journal.checkpoint();
       return this.#journal.count === 0 && this.#journal.shrink();
     } catch (error) {

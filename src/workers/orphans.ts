@@ -1,0 +1,122 @@
+import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
+import { type JournalOwner, type JournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
+import { countOf } from "../buffer/span-run.ts";
+import type { Announcer } from "./announcer.ts";
+import type { Store } from "./store.ts";
+
+/** How often a living process looks for journals of dead ones. */
+const lookEveryMs = 30_000;
+
+/** Moved in one turn of the pump, about 5 ms of its time. */
+const stepSpans = 400;
+const stepBytes = 1024 * 1024;
+
+export interface OrphansSetup {
+  directory: string;
+  crashLogDirectory: string;
+  ringId: string;
+  owner: JournalOwner;
+  store: Store;
+  announcer: Announcer;
+}
+
+/**
+ * Takes over what dead processes of the same project left in this directory (P10): their journals' locks are free, and
+ * whoever gets one moves the spans into its own journal, a little in each turn, as the oldest of its backfill. A span is
+ * in ours before it leaves theirs; how far that is, ours says in the same transaction, so none is moved twice.
+ */
+export class Orphans {
+  readonly #setup: OrphansSetup;
+  #orphan: JournalSlot | undefined;
+  #lookAtMs = 0;
+  #moved = 0;
+
+  constructor(setup: OrphansSetup) {
+    this.#setup = setup;
+  }
+
+  /** Is one being moved? */
+  get isBusy(): boolean {
+    return this.#orphan !== undefined;
+  }
+
+  /** To be called in every turn. */
+  step(): void {
+    if (this.#orphan === undefined && performance.now() < this.#lookAtMs) return;
+    try {
+      this.#orphan ??= this.#find();
+      if (this.#orphan !== undefined) this.#move(this.#orphan);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  /** What is not moved yet stays where it is. */
+  close(): void {
+    const orphan = this.#orphan;
+    this.#orphan = undefined;
+    this.#lookAtMs = Number.POSITIVE_INFINITY;
+    if (orphan === undefined) return;
+    orphan.journal.close();
+    orphan.release();
+  }
+
+  #find(): JournalSlot | undefined {
+    const { directory, crashLogDirectory, owner, ringId, store } = this.#setup;
+    this.#lookAtMs = performance.now() + lookEveryMs;
+    if (!store.hasRoomForOthers) return undefined;
+    const orphan = takeOrphan(directory, owner);
+    if (orphan === undefined) return undefined;
+    this.#moved = 0;
+    const onUnusable = (file: string, { message }: Error): void => {
+      this.#setup.announcer.say(file, "warn", `${file} cannot be replayed: ${message}`);
+    };
+    replayCrashLogs({ directory: crashLogDirectory, slot: orphan, owner, ringId, onUnusable });
+    return orphan;
+  }
+
+  #move(orphan: JournalSlot): void {
+    const { store } = this.#setup;
+    const { journal } = orphan;
+    if (!store.hasRoomForOthers) return;
+    const mark = `orphan:${journal.id}`;
+    const movedThrough = store.adoptedThrough(mark);
+    if (movedThrough !== undefined) journal.remove(journal.firstId, movedThrough);
+    const limits = { fromId: journal.firstId, throughId: journal.lastId, maxSpans: stepSpans, maxBytes: stepBytes };
+    const { runs } = journal.read({ ...limits, atLeastOne: true });
+    const last = runs.at(-1);
+    if (last !== undefined) {
+      store.adopt(runs, mark, last.lastId);
+      journal.remove(journal.firstId, last.lastId);
+      this.#moved += countOf(runs);
+      return;
+    }
+    store.adoptDeadLetters(journal.deadLetterRows());
+    this.#orphan = undefined;
+    removeJournal(orphan);
+    store.forgetAdoption(mark);
+    // There may be more of them.
+    this.#lookAtMs = 0;
+    if (this.#moved > 0) {
+      const text = `${this.#moved} spans of a process that is gone were taken over`;
+      this.#setup.announcer.say("orphan", "info", text);
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#setup.announcer.say(
+      "orphan-failed",
+      "warn",
+      `a journal that was left behind cannot be taken over: ${error.message}`,
+    );
+    this.#lookAtMs = performance.now() + lookEveryMs;
+    const orphan = this.#orphan;
+    this.#orphan = undefined;
+    try {
+      orphan?.journal.close();
+    } catch {
+      // It is left to the next look, or to another process.
+    }
+    orphan?.release();
+  }
+}

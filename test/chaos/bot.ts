@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import type { ProducerOptions } from "./producer.ts";
+
+const producerFile = fileURLToPath(new URL("./producer.ts", import.meta.url));
+const recordBytes = 16;
+
+export interface EndedSpan {
+  id: string;
+  /** When its `end()` had returned, in milliseconds since 1970. */
+  endedAtMs: number;
+}
+
+/** A producer process and what it has said. */
+export class Bot {
+  readonly #child: ChildProcess;
+  readonly #chunks: Buffer[] = [];
+  readonly #pipe: Readable;
+
+  constructor(options: ProducerOptions) {
+    this.#child = spawn(process.execPath, [producerFile, JSON.stringify(options)], {
+      stdio: ["ignore", "ignore", "inherit", "pipe"],
+    });
+    this.#pipe = this.#child.stdio[3] as Readable;
+    this.#pipe.on("data", (chunk: Buffer) => this.#chunks.push(chunk));
+  }
+
+  /** Resolves when the first span has ended. */
+  async hasBegun(): Promise<void> {
+    if (this.#chunks.length === 0) await once(this.#pipe, "data");
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.isRunning) this.#child.kill(signal);
+  }
+
+  /** Ends it by the signal; resolves when everything it said is here. */
+  async end(signal: NodeJS.Signals): Promise<void> {
+    const gone = this.isRunning ? once(this.#child, "exit") : undefined;
+    const said = this.#pipe.readableEnded ? undefined : once(this.#pipe, "close");
+    this.signal(signal);
+    await gone;
+    await said;
+  }
+
+  /** What it has ended, in order, and its complaints. */
+  report(): { spans: EndedSpan[]; conservationGaps: number; unhandledRejections: number } {
+    const bytes = Buffer.concat(this.#chunks);
+    const report = { spans: [] as EndedSpan[], conservationGaps: 0, unhandledRejections: 0 };
+    for (let at = 0; at + recordBytes <= bytes.length; at += recordBytes) {
+      const id = bytes.toString("hex", at, at + 8);
+      if (id === "0000000000000000") report.conservationGaps++;
+      else if (id === "ffffffffffffffff") report.unhandledRejections++;
+      else report.spans.push({ id, endedAtMs: bytes.readDoubleLE(at + 8) });
+    }
+    return report;
+  }
+}

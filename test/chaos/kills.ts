@@ -1,0 +1,104 @@
+import { join } from "node:path";
+import { StandInProcess } from "../../src/cli/demo/stand-in-process.ts";
+import { SpanBuffer } from "../../src/index.ts";
+import { Bot } from "./bot.ts";
+import { judge, quantile, type Verdict } from "./oracle.ts";
+import { keys, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
+
+export interface KillsOptions {
+  rounds: number;
+  durability: "journal" | "strict";
+}
+
+const spansPerSecond = 5_000;
+const batchSize = 100;
+const exportConcurrency = 4;
+/** P3. */
+const maxTailMs = 20;
+
+/**
+ * SIGKILL at random moments at 5,000 spans a second, exports running. Each process starts on what the one before has
+ * left; a last one delivers the rest. The server lives on, in a process of its own.
+ */
+export async function kills(
+  { random, directory, signal, progress }: ScenarioContext,
+  { rounds, durability }: KillsOptions,
+): Promise<ScenarioResult> {
+  const server = await StandInProcess.start();
+  const buffer = {
+    ...keys,
+    baseUrl: server.url,
+    directory: join(directory, durability),
+    durability,
+    batchSize,
+    exportConcurrency,
+    flushInterval: 0.2,
+  };
+  const bots: Bot[] = [];
+  try {
+    for (let round = 1; round <= rounds && !signal.aborted; round++) {
+      const bot = new Bot({ buffer, spansPerSecond });
+      bots.push(bot);
+      await bot.hasBegun();
+      await pause(random.whole(300, 1_000));
+      await bot.end("SIGKILL");
+      if (round % 10 === 0) progress(`${durability}: ${round} of ${rounds} kills`);
+    }
+    const last = new SpanBuffer({ ...buffer, logger: { warn: () => undefined } });
+    await pause(500);
+    const { pending } = await last.flush({ timeoutMs: 120_000 });
+    await last.shutdown();
+    const arrivals = await server.arrivals();
+    return account(
+      bots.map((bot) => judge(bot, arrivals)),
+      durability,
+      pending,
+    );
+  } finally {
+    for (const bot of bots) bot.signal("SIGKILL");
+    await server.stop();
+  }
+}
+
+function account(verdicts: readonly Verdict[], durability: string, pending: number): ScenarioResult {
+  const sum = (of: (verdict: Verdict) => number): number => verdicts.reduce((total, each) => total + of(each), 0);
+  const tails = verdicts.map(({ lostTailMs }) => lostTailMs);
+  const tailMs = Object.fromEntries(
+    [0.5, 0.9, 0.95, 0.99, 1].map((share) => [`p${share * 100}`, round(quantile(tails, share))]),
+  );
+  const figures = {
+    durability,
+    rounds: verdicts.length,
+    ended: sum(({ ended }) => ended),
+    stored: sum(({ stored }) => stored),
+    lost: sum(({ lost }) => lost),
+    holes: sum(({ holes }) => holes),
+    lostTailMs: tailMs,
+    roundsBeyond20Ms: tails.filter((each) => each > maxTailMs).length,
+    twice: sum(({ twice }) => twice),
+    mostTwiceInARound: Math.max(0, ...verdicts.map(({ twice }) => twice)),
+    conservationGaps: sum((each) => each.conservationGaps),
+    unhandledRejections: sum((each) => each.unhandledRejections),
+    pending,
+  };
+  const broken: string[] = [];
+  const demand = (holds: boolean, what: string): void => {
+    if (!holds) broken.push(`${durability}: ${what}`);
+  };
+  demand(figures.holes === 0, `${figures.holes} spans are missing although later ones were stored`);
+  demand(durability !== "strict" || figures.lost === 0, `${figures.lost} spans are lost`);
+  demand(figures.roundsBeyond20Ms <= verdicts.length / 100, `${figures.roundsBeyond20Ms} rounds lost more than 20 ms`);
+  const most = exportConcurrency * batchSize;
+  demand(
+    figures.mostTwiceInARound <= most,
+    `${figures.mostTwiceInARound} spans of a round came twice, more than ${most}`,
+  );
+  demand(figures.conservationGaps === 0, `${figures.conservationGaps} samples were not conserved`);
+  demand(figures.unhandledRejections === 0, `${figures.unhandledRejections} unhandled rejections`);
+  demand(pending === 0, `${pending} spans were not delivered in the end`);
+  return { figures, broken };
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10;
+}

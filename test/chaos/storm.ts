@@ -1,0 +1,146 @@
+import { join } from "node:path";
+import { type Fault, startStandIn } from "../../src/stand-in/index.ts";
+import { SpanBuffer } from "../../src/index.ts";
+import { Bot } from "./bot.ts";
+import { FaultProxy, proxyFaults } from "./fault-proxy.ts";
+import { judge, type Verdict } from "./oracle.ts";
+import { keys, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
+
+export interface StormOptions {
+  /** How long faults are made. */
+  durationMs: number;
+  /** Processes at once, all in one directory. */
+  bots: number;
+  durability: "journal" | "strict";
+}
+
+const spansPerSecond = 400;
+const exportTimeoutMs = 1_000;
+
+const serverFaults: readonly Fault[] = [
+  { kind: "error", status: 500 },
+  { kind: "error", status: 503 },
+  { kind: "rate-limited", retryAfter: "1" },
+  { kind: "unauthorized", times: 1 },
+  { kind: "html" },
+  { kind: "empty" },
+  { kind: "stalled-body" },
+  { kind: "reset", when: "before" },
+  { kind: "reset", when: "after" },
+  { kind: "slow", delayMs: 400 },
+];
+
+/**
+ * Everything at once: faults on the way and of the server, drawn from the seed, while several processes of one directory
+ * are killed, stopped for a moment, ended in order and started again.
+ */
+export async function storm(
+  { random, directory, signal, progress }: ScenarioContext,
+  { durationMs, bots: count, durability }: StormOptions,
+): Promise<ScenarioResult> {
+  const server = await startStandIn();
+  const proxy = await FaultProxy.start(server.url, exportTimeoutMs * 2);
+  const buffer = {
+    ...keys,
+    baseUrl: proxy.url,
+    directory: join(directory, "storm"),
+    durability,
+    flushInterval: 0.2,
+    exportTimeoutMs,
+  };
+  const all: Bot[] = [];
+  const killed = new Set<Bot>();
+  const faults: Record<string, number> = {};
+  const start = (): Bot => {
+    const bot = new Bot({ buffer, spansPerSecond });
+    all.push(bot);
+    return bot;
+  };
+  try {
+    const living = Array.from({ length: count }, start);
+    const deadlineMs = performance.now() + durationMs;
+    while (performance.now() < deadlineMs && !signal.aborted) {
+      const fault = random.pick(proxyFaults);
+      proxy.set(fault);
+      const serverFault = random.next() < 0.5 ? random.pick(serverFaults) : undefined;
+      await server.setFault(serverFault);
+      for (const name of [fault, serverFault?.kind ?? "healthy"]) faults[name] = (faults[name] ?? 0) + 1;
+      await pause(random.whole(300, 1_500));
+      const index = random.whole(0, living.length - 1);
+      const bot = living[index] as Bot;
+      const what = random.pick(["SIGKILL", "SIGKILL", "SIGTERM", "stop", "nothing", "nothing"] as const);
+      if (what === "stop") {
+        bot.signal("SIGSTOP");
+        await pause(random.whole(100, 700));
+        bot.signal("SIGCONT");
+      } else if (what !== "nothing") {
+        if (what === "SIGKILL") killed.add(bot);
+        await bot.end(what);
+        living[index] = start();
+      }
+      progress(
+        `${Math.max(0, Math.round((deadlineMs - performance.now()) / 1_000))} s of storm left, ${all.length} processes so far`,
+      );
+    }
+    proxy.set("none");
+    await server.setFault(undefined);
+    for (const bot of living) {
+      await bot.hasBegun();
+      await bot.end("SIGTERM");
+    }
+    const pending = await drain(buffer);
+    const arrivals = new Map(Object.entries(server.ids()));
+    return account(
+      all.map((bot) => ({ ...judge(bot, arrivals), isKilled: killed.has(bot) })),
+      durability,
+      pending,
+      faults,
+    );
+  } finally {
+    for (const bot of all) bot.signal("SIGKILL");
+    await proxy.close();
+    await server.close();
+  }
+}
+
+/** Delivers everything that the processes have left. Returns what could not be delivered. */
+async function drain(options: ConstructorParameters<typeof SpanBuffer>[0]): Promise<number> {
+  const last = new SpanBuffer({ ...options, logger: { warn: () => undefined } });
+  await pause(1_000);
+  const { pending } = await last.flush({ timeoutMs: 120_000 });
+  await last.shutdown();
+  return pending;
+}
+
+function account(
+  verdicts: readonly (Verdict & { isKilled: boolean })[],
+  durability: string,
+  pending: number,
+  faults: Record<string, number>,
+): ScenarioResult {
+  const sum = (of: (verdict: Verdict) => number, among = verdicts): number =>
+    among.reduce((total, each) => total + of(each), 0);
+  const orderly = verdicts.filter(({ isKilled }) => !isKilled);
+  const figures = {
+    durability,
+    processes: verdicts.length,
+    killed: verdicts.length - orderly.length,
+    faults,
+    ended: sum(({ ended }) => ended),
+    stored: sum(({ stored }) => stored),
+    twice: sum(({ twice }) => twice),
+    lostByKills: sum(({ lost }) => lost),
+    lostOtherwise: sum(({ lost }) => lost, orderly),
+    holes: sum(({ holes }) => holes),
+    conservationGaps: sum((each) => each.conservationGaps),
+    unhandledRejections: sum((each) => each.unhandledRejections),
+    pending,
+  };
+  figures.lostByKills -= figures.lostOtherwise;
+  const broken = (["lostOtherwise", "holes", "conservationGaps", "unhandledRejections", "pending"] as const)
+    .filter((name) => figures[name] !== 0)
+    .map((name) => `${name} is ${figures[name]}`);
+  if (durability === "strict" && figures.lostByKills > 0)
+    broken.push(`${figures.lostByKills} spans were lost by kills`);
+  return { figures, broken };
+}
