@@ -33,10 +33,8 @@ export class ExportPool {
   async send(task: ExportTask): Promise<ExportReport> {
     try {
       const pool = await this.#start();
-      // A task has limits of its own; one that has long passed them is stuck, and its thread is replaced.
-      const signal = AbortSignal.timeout(task.timeoutMs * patience + graceMs);
-      const options = { name: "send", transferList: [task.payloads.buffer], signal };
-      const report = (await pool.run(task, options)) as ExportReport;
+      const running = pool.run(task, { name: "send", transferList: [task.payloads.buffer] });
+      const report = (await this.#withPatience(pool, running, task.timeoutMs)) as ExportReport;
       if ((report.memoryBytes ?? 0) > (this.#options.maxThreadBytes ?? maxThreadBytes)) this.#replace(pool);
       return report;
     } catch (error) {
@@ -61,12 +59,34 @@ export class ExportPool {
     }
   }
 
+  /**
+   * A task has limits of its own; one that has long passed them is stuck, and the threads are replaced: what else they
+   * have under way fails and is sent again. Not by a signal for Piscina: such a task has its thread for itself alone.
+   */
+  async #withPatience(pool: PiscinaPool, running: Promise<unknown>, timeoutMs: number): Promise<unknown> {
+    const limitMs = timeoutMs * patience + graceMs;
+    const timer = setTimeout(() => {
+      this.#forget(pool);
+      pool.destroy().catch(() => undefined);
+    }, limitMs).unref();
+    try {
+      return await running;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** The next task gets new threads; these end when they have done what they have. */
   #replace(pool: PiscinaPool): void {
-    if (this.#running !== pool) return;
+    if (this.#forget(pool)) pool.close().catch(() => undefined);
+  }
+
+  /** Returns whether it was still the one in use. */
+  #forget(pool: PiscinaPool): boolean {
+    if (this.#running !== pool) return false;
     this.#running = undefined;
     this.#pool = undefined;
-    pool.close().catch(() => undefined);
+    return true;
   }
 
   #start(): Promise<PiscinaPool> {

@@ -31,7 +31,7 @@ const cases: readonly AnswerCase[] = [
   { name: "a page for people", fault: { kind: "html" }, says: /200 with text\/html instead of JSON/ },
   { name: "an empty 200", fault: { kind: "empty" }, says: /not Langfuse at .* a 200 with/ },
   { name: "a proxy's 400", fault: { kind: "html", status: 400 }, says: /a 400 in HTML/ },
-  { name: "a proxy's 404", fault: { kind: "html", status: 404 }, says: /404/ },
+  { name: "a proxy's 404", fault: { kind: "html", status: 404 }, says: /no Langfuse at .*404/ },
   { name: "500", fault: { kind: "error", status: 500 }, says: /has trouble \(500\)/ },
   { name: "503", fault: { kind: "error", status: 503 }, says: /has trouble \(503\)/ },
   { name: "a status that nobody sends", fault: { kind: "error", status: 600 }, says: /status 600|could not be read/ },
