@@ -134,10 +134,11 @@ export function takeOrphan(directory: string, owner: JournalOwner): JournalSlot 
 }
 
 /** Removes an empty journal, and gives its slot free. */
-export function removeJournal({ journal, file, release }: JournalSlot): void {
-  journal.close();
+export function removeJournal(slot: JournalSlot): void {
+  const { file } = slot;
+  slot.journal.close();
   for (const path of [file, `${file}-wal`, `${file}-shm`, ownerFile(file)]) rmSync(path, { force: true });
-  release();
+  slot.release();
 }
 
 /** The ids of all journals in a directory, as far as they can be read, whoever holds them. */

@@ -175,10 +175,10 @@ function readableIds(folder: string, copy: string, payloads: ReadonlyMap<string,
     const database = openDatabase(join(copy, journalName));
     const readable: string[] = [];
     try {
-      const select = database.prepare<[number], { payload: unknown }>("SELECT payload FROM spans WHERE id = ?");
+      const select = database.prepare<[number], Buffer>("SELECT payload FROM spans WHERE id = ?").pluck();
       for (let id = 1; id <= payloads.size; id++) {
         try {
-          const text = String(select.get(id)?.payload ?? "");
+          const text = String(select.get(id) ?? "");
           const { spanId } = JSON.parse(text) as { spanId: string };
           if (payloads.get(spanId) === text) readable.push(spanId);
         } catch {
