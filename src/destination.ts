@@ -1,3 +1,4 @@
+import { DeadLetterBox } from "./dead-letters.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { disabledStats, type SpanBufferStats } from "./stats.ts";
 import { noopSpan } from "./tracing/noop-span.ts";
@@ -15,6 +16,8 @@ export interface SpanDestination {
   startSpan(name: string, options?: StartSpanOptions): BufferedSpan;
   /** Hands over a finished span; `false`: it was dropped, and counted under its reason in `stats().dropped`. */
   enqueue(span: SpanRecord): boolean;
+  /** What the server refused for good. */
+  readonly deadLetters: DeadLetterBox;
   /** Asks Langfuse who these keys are. Never rejects: what is wrong, and what to do, is in `reason`. */
   authCheck(): Promise<AuthCheckResult>;
   /** The figures of this moment. `accepted = acknowledged + pending + deadLettered + all dropped`, always. */
@@ -38,6 +41,10 @@ export class PipelineDestination implements SpanDestination {
     return this.#tracer.record(span);
   }
 
+  get deadLetters(): DeadLetterBox {
+    return this.#pipeline.deadLetters;
+  }
+
   authCheck(): Promise<AuthCheckResult> {
     return this.#pipeline.authCheck();
   }
@@ -51,6 +58,10 @@ export class PipelineDestination implements SpanDestination {
 export const noDestination: SpanDestination = Object.freeze({
   startSpan: () => noopSpan,
   enqueue: () => false,
+  deadLetters: new DeadLetterBox(async ({ name }) => {
+    if (name === "get") return undefined;
+    return name === "list" ? [] : 0;
+  }),
   authCheck: async (): Promise<AuthCheckResult> => {
     return { ok: false, cause: "disabled", reason: "tracing is off (enabled: false): nothing was asked" };
   },

@@ -1,6 +1,7 @@
 import "./node-version.ts";
 
 export type { ObservationLevel, ObservationType } from "./buffer/span-payload.ts";
+export type { DeadLetterBox, DeadLetterDetail, DeadLetterList, DeadLetterSelection } from "./dead-letters.ts";
 export type { SpanDestination } from "./destination.ts";
 export type { DestinationOptions, Logger, SpanBufferOptions } from "./options.ts";
 export { SpanBuffer } from "./span-buffer.ts";
@@ -15,4 +16,4 @@ export type {
   UpdateFields,
 } from "./tracing/span-fields.ts";
 export type { SpanRecord, UnixNano } from "./tracing/span-record.ts";
-export type { AuthCheckCause, AuthCheckResult } from "./workers/messages.ts";
+export type { AuthCheckCause, AuthCheckResult, DeadLetterSummary } from "./workers/messages.ts";

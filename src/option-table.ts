@@ -100,6 +100,7 @@ export const optionTable: Readonly<Record<keyof SpanBufferOptions, OptionRow>> =
   maxBatchBytes: { schema: count(kib, 64 * mib), allowed: "1 KiB … 64 MiB", fallback: 3_000_000 },
   maxSpanBytes: { schema: count(kib, 64 * mib), allowed: "1 KiB … 64 MiB", fallback: 1_000_000 },
   maxDiskBytes: { schema: count(64 * kib, 1024 * gib), allowed: "64 KiB … 1 TiB", fallback: gib },
+  maxDeadLetterBytes: { schema: count(kib, 1024 * gib), allowed: "1 KiB … 1 TiB", fallback: 64 * mib },
   maxMemoryBytes: { schema: count(mib, 16 * gib), allowed: "1 MiB … 16 GiB", fallback: 256 * mib },
   ringBytes: { schema: count(4 * kib, gib), allowed: "4 KiB … 1 GiB", fallback: 16 * mib },
   overflowPolicy: {

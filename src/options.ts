@@ -56,6 +56,8 @@ export interface SpanBufferOptions {
   maxSpanBytes?: number | undefined;
   /** Size of the journal. Default: 1 GiB. */
   maxDiskBytes?: number | undefined;
+  /** Size of the table of dead letters, at most a quarter of `maxDiskBytes`. Default: 64 MiB. */
+  maxDeadLetterBytes?: number | undefined;
   /** Memory for bursts on the caller's side. Default: 256 MiB. */
   maxMemoryBytes?: number | undefined;
   /** Size of the ring; rounded up to a power of two that holds two of the largest spans. Default: 16 MiB. */

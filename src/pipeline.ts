@@ -6,6 +6,7 @@ import { Intake } from "./buffer/intake.ts";
 import { steadyMs } from "./buffer/monotonic-ms.ts";
 import { createRingMemory, ringCapacityBytes } from "./buffer/ring.ts";
 import { writeSpill } from "./buffer/spill.ts";
+import { DeadLetterBox } from "./dead-letters.ts";
 import type { Logger, ResolvedOptions } from "./options.ts";
 import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
 import { pumpSetup } from "./pump-setup.ts";
@@ -40,6 +41,7 @@ const stderrLogger: Logger = {
  */
 export class Pipeline implements ExitParticipant {
   readonly tracer: Tracer;
+  readonly deadLetters: DeadLetterBox = new DeadLetterBox((command) => this.#pump.deadLetters(command));
   readonly #options: ResolvedOptions;
   readonly #logger: Logger;
   readonly #intake: Intake;
@@ -100,6 +102,8 @@ export class Pipeline implements ExitParticipant {
       acknowledged: counters.acknowledged,
       pending: this.#intake.waiting(counters.taken) + counters.pending,
       deadLettered: counters.deadLettered,
+      deadLetterBytes: counters.deadLetterBytes,
+      deadLettersLeft: counters.deadLettersLeft,
       dropped: { ...dropped, "disk-full": counters.droppedDiskFull, damaged: counters.droppedDamaged },
       recovered: counters.recovered,
       truncated: this.#intake.truncated + counters.truncated,

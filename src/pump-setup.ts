@@ -31,6 +31,7 @@ export function pumpSetup(
     maxQueueSize: options.maxQueueSize,
     maxBatchBytes: options.maxBatchBytes,
     maxDiskBytes: options.maxDiskBytes,
+    maxDeadLetterBytes: Math.min(options.maxDeadLetterBytes, options.maxDiskBytes / 4),
     maxMemoryBytes: options.maxMemoryBytes,
     overflowPolicy: options.overflowPolicy,
     exportThreads: options.exportThreads,

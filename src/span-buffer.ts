@@ -1,3 +1,4 @@
+import type { DeadLetterBox } from "./dead-letters.ts";
 import { noDestination, PipelineDestination, type SpanDestination } from "./destination.ts";
 import { optionsFor, type ResolvedOptions, resolveOptions, type SpanBufferOptions } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -43,6 +44,11 @@ export class SpanBuffer {
   /** Hands over a finished span; `false`: it was dropped, and counted under its reason in `stats().dropped`. */
   enqueue(span: SpanRecord): boolean {
     return this.#own.enqueue(span);
+  }
+
+  /** The spans that the server refused for good, with its words: to be listed, sent again or removed. */
+  get deadLetters(): DeadLetterBox {
+    return this.#own.deadLetters;
   }
 
   /**

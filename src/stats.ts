@@ -10,6 +10,10 @@ export interface SpanBufferStats {
   pending: number;
   /** The server will never take them; they are kept with its reason. */
   deadLettered: number;
+  /** Size of the table of dead letters, those of earlier processes included; see `maxDeadLetterBytes`. */
+  deadLetterBytes: number;
+  /** Dead letters that had to leave the table for newer ones; they still count as `deadLettered`. */
+  deadLettersLeft: number;
   dropped: {
     /** The bounded memory beside the ring was full. */
     "memory-full": number;
@@ -63,6 +67,8 @@ export function disabledStats(): SpanBufferStats {
     acknowledged: 0,
     pending: 0,
     deadLettered: 0,
+    deadLetterBytes: 0,
+    deadLettersLeft: 0,
     dropped: { "memory-full": 0, "shut-down": 0, "sampled-out": 0, "disk-full": 0, damaged: 0 },
     recovered: 0,
     truncated: 0,

@@ -12,6 +12,10 @@ const counterNames = [
   "recovered",
   "acknowledged",
   "deadLettered",
+  /** Bytes of the table of dead letters. */
+  "deadLetterBytes",
+  /** Dead letters that left it for newer ones. */
+  "deadLettersLeft",
   /** Spans in the pump's care: journal rows and, with `overflow`, the window in memory. Counted row by row. */
   "pending",
   "droppedDiskFull",

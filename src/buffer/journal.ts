@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync } from "node:fs";
+import { type DeadLetter, DeadLetters, type LetterIds, type StoredLetter } from "./dead-letters.ts";
 import { prepareJournal } from "./journal-schema.ts";
 import { PackedPayloads } from "./packed-payloads.ts";
 import { SpanRun } from "./span-run.ts";
@@ -10,13 +11,6 @@ const vacuumPages = 200;
 
 /** So much in the write-ahead log is worth being carried over at a quiet moment. */
 const quietLogBytes = 2 * 1024 * 1024;
-
-export interface DeadLetter {
-  /** One span. */
-  span: SpanRun;
-  status: number | undefined;
-  reason: string;
-}
 
 export interface RingPosition {
   /** Which ring: a number drawn at random when the buffer was made. */
@@ -41,6 +35,7 @@ export interface ReadLimits {
  * fails; the pump decides what follows.
  */
 export class Journal {
+  readonly deadLetters: DeadLetters;
   readonly #database: SqliteDatabase;
   readonly #begin: SqliteStatement<[]>;
   readonly #commit: SqliteStatement<[]>;
@@ -49,7 +44,6 @@ export class Journal {
   readonly #selectAcceptedAt: SqliteStatement<[number, number], number>;
   readonly #selectNth: SqliteStatement<[number, number, number], number>;
   readonly #deleteRange: SqliteStatement<[number, number]>;
-  readonly #bury: SqliteStatement<[number, number, number | null, string, Buffer]>;
   readonly #setMeta: SqliteStatement<[string, string]>;
   readonly #setCount: SqliteStatement<[string]>;
   readonly #selectPageCount: SqliteStatement<[], number>;
@@ -90,9 +84,7 @@ export class Journal {
         "SELECT id FROM spans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1 OFFSET ?",
       ).pluck();
       this.#deleteRange = prepare("DELETE FROM spans WHERE id BETWEEN ? AND ?");
-      this.#bury = prepare(
-        "INSERT INTO dead_letters (died_at_ms, accepted_at_ms, status, reason, payload) VALUES (?, ?, ?, ?, ?)",
-      );
+      this.deadLetters = new DeadLetters(this.#database);
       this.#setMeta = prepare(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
       );
@@ -216,6 +208,7 @@ export class Journal {
       this.#freePages = freePages;
     } catch (error) {
       this.#count = count;
+      this.deadLetters.forgetBytes();
       // Some errors (a full disk among them) have rolled back already.
       if (this.#database.inTransaction) this.#database.exec("ROLLBACK");
       throw error;
@@ -272,6 +265,7 @@ export class Journal {
     );
     this.#change(() => {
       for (const letter of letters) insert.run(...names.map((name) => letter[name] ?? null));
+      this.deadLetters.forgetBytes();
     });
   }
 
@@ -344,14 +338,42 @@ export class Journal {
     return removed;
   }
 
-  /** Moves spans to the dead letters; those that were never journalled are added all the same. */
-  bury(letters: readonly DeadLetter[], diedAtMs: number): void {
+  /**
+   * Moves spans to the dead letters, of which the oldest leave beyond `maxBytes`; spans that were never journalled are
+   * added all the same. Returns how many letters left.
+   */
+  bury(letters: readonly DeadLetter[], diedAtMs: number, maxBytes: number): number {
+    let left = 0;
     this.#change(() => {
-      for (const { span, status, reason } of letters) {
-        this.#bury.run(diedAtMs, span.acceptedAtMs, status ?? null, reason, span.payload(0));
-        this.remove(span.firstId, span.firstId);
-      }
+      left = this.deadLetters.add(letters, diedAtMs, maxBytes);
+      for (const { span } of letters) this.remove(span.firstId, span.firstId);
     });
+    return left;
+  }
+
+  /** Moves dead letters back to the spans, below all others. Returns which. */
+  revive(ids: LetterIds, limit: number): { letters: StoredLetter[]; firstId: number } {
+    let letters: StoredLetter[] = [];
+    let firstId = this.#firstId;
+    this.#change(() => {
+      letters = this.deadLetters.take(ids, limit);
+      firstId = this.idsBefore(letters.length);
+      const packed = PackedPayloads.of(letters.map(({ payload }) => payload));
+      const runs = letters.map(({ acceptedAtMs }, index) => {
+        return new SpanRun(firstId + index, acceptedAtMs, packed, true, index, index + 1);
+      });
+      this.restore(runs);
+    });
+    return { letters, firstId };
+  }
+
+  /** Removes dead letters. Returns how many. */
+  removeDeadLetters(ids: LetterIds, limit: number): number {
+    let removed = 0;
+    this.#change(() => {
+      removed = this.deadLetters.take(ids, limit).length;
+    });
+    return removed;
   }
 
   /** Removes up to `limit` of the oldest spans between two ids. Returns how many, and the last id that is free of them. */

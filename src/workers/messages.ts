@@ -141,6 +141,7 @@ export interface PumpSetup {
   maxQueueSize: number;
   maxBatchBytes: number;
   maxDiskBytes: number;
+  maxDeadLetterBytes: number;
   maxMemoryBytes: number;
   overflowPolicy: "drop-oldest" | "drop-newest";
   exportThreads: number;
@@ -150,7 +151,32 @@ export interface PumpSetup {
   exportTaskUrl: string;
 }
 
+/** One of the spans that the server will never take. */
+export interface DeadLetterSummary {
+  id: number;
+  /** Empty, all three, when what was stored is no span. */
+  traceId: string;
+  spanId: string;
+  name: string;
+  /** HTTP status of the answer; undefined: there was none. */
+  status: number | undefined;
+  /** The server's words, or ours. */
+  reason: string;
+  /** Milliseconds since 1970. */
+  diedAtMs: number;
+  acceptedAtMs: number;
+  /** Of the stored span. */
+  bytes: number;
+}
+
+/** What is to be done with dead letters: src/workers/dead-letter-desk.ts does it, src/dead-letters.ts says what comes back. */
+export type DeadLetterCommand =
+  | { name: "list"; limit: number; before: number | undefined }
+  | { name: "get"; id: number }
+  | { name: "retry" | "remove"; ids: readonly number[] | "all" };
+
 export type CallerMessage =
+  | { type: "dead-letters"; id: number; command: DeadLetterCommand }
   /** Deliver what is in the ring now and in the journal; answered with `done`. */
   | { type: "flush"; id: number }
   /** Commit everything, wait for what is in flight at most so long, close the journal, end; answered with `done`. */
@@ -158,6 +184,8 @@ export type CallerMessage =
   | { type: "check-auth"; id: number; task: AuthCheckTask };
 
 export type PumpMessage =
+  /** `error`: why it could not be done. */
+  | { type: "dead-letters-done"; id: number; result: unknown; error: string | undefined }
   | { type: "done"; id: number }
   /** The pump works, and has for a while. */
   | { type: "running" }

@@ -1,4 +1,5 @@
-import type { DeadLetter, Journal } from "../buffer/journal.ts";
+import type { DeadLetter } from "../buffer/dead-letters.ts";
+import type { Journal } from "../buffer/journal.ts";
 import type { SpanRun } from "../buffer/span-run.ts";
 
 /**
@@ -10,6 +11,8 @@ export class Outcomes {
   #acknowledged: [from: number, through: number][] = [];
   #letters: DeadLetter[] = [];
   #acknowledgedCount = 0;
+  /** Older letters that had to leave for these. */
+  #lettersLeft = 0;
 
   get isEmpty(): boolean {
     return this.#acknowledgedCount === 0 && this.#letters.length === 0;
@@ -46,14 +49,19 @@ export class Outcomes {
   }
 
   /** Makes the changes; they count once the transaction around is through and `clear` has been called. */
-  write(journal: Journal): void {
+  write(journal: Journal, maxDeadLetterBytes: number): void {
     for (const [from, through] of this.#acknowledged) journal.remove(from, through);
-    if (this.#letters.length > 0) journal.bury(this.#letters, Date.now());
+    this.#lettersLeft = 0;
+    if (this.#letters.length > 0) this.#lettersLeft = journal.bury(this.#letters, Date.now(), maxDeadLetterBytes);
   }
 
   /** Everything is recorded. Returns how many spans that was. */
-  clear(): { acknowledged: number; deadLettered: number } {
-    const counts = { acknowledged: this.#acknowledgedCount, deadLettered: this.#letters.length };
+  clear(): { acknowledged: number; deadLettered: number; lettersLeft: number } {
+    const counts = {
+      acknowledged: this.#acknowledgedCount,
+      deadLettered: this.#letters.length,
+      lettersLeft: this.#lettersLeft,
+    };
     for (const { span } of this.#letters) span.release();
     this.#acknowledged = [];
     this.#letters = [];

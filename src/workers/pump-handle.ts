@@ -1,6 +1,13 @@
 import { Worker } from "node:worker_threads";
 import type { RingProducer } from "../buffer/ring.ts";
-import type { AuthCheckResult, AuthCheckTask, CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
+import type {
+  AuthCheckResult,
+  AuthCheckTask,
+  CallerMessage,
+  DeadLetterCommand,
+  PumpMessage,
+  PumpSetup,
+} from "./messages.ts";
 import { PumpWatch } from "./pump-watch.ts";
 
 /** A pump that crashed is started again after this long, and after the second crash in a minute after ten times that. */
@@ -29,7 +36,10 @@ export interface PumpHandleOptions {
   hangLimitMs?: number;
 }
 
-type Waiting = (result: AuthCheckResult | undefined) => void;
+type Waiting = (result: unknown) => void;
+
+/** The longest that a command about dead letters may take. */
+const deskLimitMs = 30_000;
 
 /** The request without its number, which the handle gives. */
 type Request = CallerMessage extends infer Message
@@ -78,11 +88,16 @@ export class PumpHandle {
   async checkAuth(task: AuthCheckTask): Promise<AuthCheckResult> {
     const limit = AbortSignal.timeout(task.timeoutMs + answerGraceMs);
     const result = await this.#ask({ type: "check-auth", task }, limit);
-    if (result !== undefined) return result;
-    const reason = this.#isEnded
-      ? "the buffer was shut down before the check was done"
-      : `the buffer's thread does not answer${this.lastError === undefined ? "" : `: ${this.lastError}`}`;
-    return { ok: false, cause: "server-error", reason };
+    if (result !== undefined) return result as AuthCheckResult;
+    return { ok: false, cause: "server-error", reason: this.#noAnswer() };
+  }
+
+  /** @throws Error when the pump does not answer, or could not do it. */
+  async deadLetters(command: DeadLetterCommand): Promise<unknown> {
+    const answer = await this.#ask({ type: "dead-letters", command }, AbortSignal.timeout(deskLimitMs));
+    const { result, error } = (answer ?? { error: this.#noAnswer() }) as { result?: unknown; error?: string };
+    if (error !== undefined) throw new Error(`langfuse-span-buffer: dead letters: ${error}`);
+    return result;
   }
 
   /** Gives the pump up: no restart, nobody waits any longer. */
@@ -97,7 +112,12 @@ export class PumpHandle {
     if (worker !== undefined) letGo(worker);
   }
 
-  #ask(request: Request, signal?: AbortSignal): Promise<AuthCheckResult | undefined> {
+  #noAnswer(): string {
+    if (this.#isEnded) return "the buffer was shut down";
+    return `the buffer's thread does not answer${this.lastError === undefined ? "" : `: ${this.lastError}`}`;
+  }
+
+  #ask(request: Request, signal?: AbortSignal): Promise<unknown> {
     if (this.#isEnded) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const message: CallerMessage = { ...request, id: this.#nextId++ };
@@ -192,6 +212,9 @@ export class PumpHandle {
       case "running":
         this.#pumpRuns();
         return;
+      case "dead-letters-done":
+        this.#answer(message.id, { result: message.result, error: message.error });
+        return;
       case "auth-checked":
         this.#answer(message.id, message.result);
         return;
@@ -213,7 +236,7 @@ export class PumpHandle {
     this.#options.onNotice("warn", "the pump thread runs again: spans go to the journal and to Langfuse");
   }
 
-  #answer(id: number, result: AuthCheckResult | undefined): void {
+  #answer(id: number, result: unknown): void {
     const waiting = this.#waiting.get(id);
     // Now, not when the one who waits goes on: Node may report the thread's end in the same breath as its last message.
     if (waiting?.request.type === "close") this.#isEnded = true;

@@ -3,6 +3,7 @@ import { pumpStates } from "../buffer/counters.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import type { Announcer } from "./announcer.ts";
 import type { ExportPool } from "./export-pool.ts";
+import { attend } from "./dead-letter-desk.ts";
 import type { CallerMessage, PumpMessage } from "./messages.ts";
 import { isLate, Nap, napMs } from "./nap.ts";
 import type { Orphans } from "./orphans.ts";
@@ -71,6 +72,9 @@ export class Pump {
         break;
       case "close":
         this.#closing ??= { id: message.id, deadlineMs: performance.now() + message.graceMs };
+        break;
+      case "dead-letters":
+        post({ type: "dead-letters-done", id: message.id, ...attend(message.command, this.#parts.store) });
         break;
       case "check-auth":
         void pool.checkAuth(message.task).then((result) => post({ type: "auth-checked", id: message.id, result }));

@@ -1,4 +1,5 @@
 import { type Counters, zeroCounters } from "../buffer/counters.ts";
+import type { DeadLetters, LetterIds } from "../buffer/dead-letters.ts";
 import { type Journal, type ReadLimits, ringKey } from "../buffer/journal.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import { describeRescue, isDamage } from "../buffer/salvage.ts";
@@ -26,6 +27,9 @@ const closingShrinkMs = 100;
 /** After a failed write the disk gets this long to recover; the ring and the caller's memory hold out meanwhile. */
 const diskRetryMs = 1_000;
 
+/** From this share of their room on the dead letters are worth a warning. */
+const nearlyFull = 0.9;
+
 export type StoreSetup = Pick<
   PumpSetup,
   | "ringId"
@@ -34,6 +38,7 @@ export type StoreSetup = Pick<
   | "durability"
   | "maxQueueSize"
   | "maxDiskBytes"
+  | "maxDeadLetterBytes"
   | "maxMemoryBytes"
   | "overflowPolicy"
 >;
@@ -62,6 +67,8 @@ export class Store {
   #lastTakenCount = 0;
   #diskRetryAtMs = 0;
   #oldestBackfill: AcceptedSpan | undefined;
+  /** Newest dead letter of earlier processes. */
+  readonly #lastEarlierLetter: number;
   /** What the journal said when it turned out to be damaged. */
   #damage: unknown;
 
@@ -73,6 +80,7 @@ export class Store {
     this.window = new Window({ maxSpans: setup.maxQueueSize, maxBytes: setup.maxMemoryBytes / 8 });
     if (journal.count > 0) this.window.backfill.add(journal.firstId, journal.lastId);
     this.counters.pending = journal.count;
+    this.#lastEarlierLetter = journal.deadLetters.lastId;
   }
 
   /** Id of the newest span taken so far. */
@@ -167,6 +175,28 @@ export class Store {
     }
     this.#handedOut += count;
     return taken;
+  }
+
+  get deadLetters(): DeadLetters {
+    return this.#journal.deadLetters;
+  }
+
+  /** Puts dead letters back among the pending spans, at most so many. Returns how many. */
+  revive(ids: LetterIds, limit: number): number {
+    const { letters, firstId } = this.#journal.revive(ids, limit);
+    const count = letters.length;
+    if (count === 0) return 0;
+    this.window.backfill.addBefore(firstId, firstId + count - 1);
+    // Those of earlier processes were never accepted by this one.
+    const own = letters.filter(({ id }) => id > this.#lastEarlierLetter).length;
+    this.counters.deadLettered -= own;
+    this.counters.recovered += count - own;
+    this.counters.pending += count;
+    return count;
+  }
+
+  removeDeadLetters(ids: LetterIds, limit: number): number {
+    return this.#journal.removeDeadLetters(ids, limit);
   }
 
   /** May spans of other journals come? */
@@ -298,7 +328,7 @@ export class Store {
   record(): boolean {
     if (this.isDiskResting) return false;
     try {
-      this.#journal.together(() => this.#outcomes.write(this.#journal));
+      this.#journal.together(() => this.#outcomes.write(this.#journal, this.#setup.maxDeadLetterBytes));
       this.#countOutcomes();
       this.#diskRetryAtMs = 0;
       return true;
@@ -330,6 +360,7 @@ export class Store {
   measure(oldestHandedOut: AcceptedSpan | undefined): void {
     this.counters.journalSpans = this.#journal.count;
     this.counters.journalBytes = this.#journal.fileBytes();
+    if (!this.isDamaged) this.counters.deadLetterBytes = this.#deadLetterBytes();
     const oldest = oldestOf(oldestHandedOut, oldestOf(this.#oldestOfBackfill(), this.#oldestOfLive()));
     this.counters.oldestPendingAtMs = oldest === undefined ? 0 : this.#clock.steadyAtMs(oldest.id, oldest.acceptedAtMs);
   }
@@ -353,7 +384,7 @@ export class Store {
     const isRoom = isNothing || this.#makeRoom(bytesOf(toJournal));
     this.#journal.together(() => {
       // First: the pages that they free take the new spans.
-      this.#outcomes.write(this.#journal);
+      this.#outcomes.write(this.#journal, this.#setup.maxDeadLetterBytes);
       if (isRoom && !isNothing) this.#journal.insert(toJournal, { ringId: this.#setup.ringId, sequence });
     });
     this.#countOutcomes();
@@ -363,11 +394,26 @@ export class Store {
 
   #countOutcomes(): void {
     if (this.#outcomes.isEmpty) return;
-    const { acknowledged, deadLettered } = this.#outcomes.clear();
+    const { acknowledged, deadLettered, lettersLeft } = this.#outcomes.clear();
     this.counters.pending -= acknowledged + deadLettered;
     this.counters.acknowledged += acknowledged;
     this.counters.deadLettered += deadLettered;
+    this.counters.deadLettersLeft += lettersLeft;
+    if (deadLettered > 0) this.#sayDeadLetters();
     this.#handedOut -= acknowledged + deadLettered;
+  }
+
+  #sayDeadLetters(): void {
+    const { maxDeadLetterBytes } = this.#setup;
+    if (this.#journal.deadLetters.bytes < maxDeadLetterBytes * nearlyFull) {
+      this.#announcer.reset("dead-letters-full");
+      return;
+    }
+    this.#announcer.say(
+      "dead-letters-full",
+      "warn",
+      `the dead letters fill nine tenths of maxDeadLetterBytes (${maxDeadLetterBytes}): the oldest leave for new ones; look at them with deadLetters.list(), then retry or remove them`,
+    );
   }
 
   /** Makes room on the disk by the overflow policy. Returns whether there is enough. */
@@ -375,7 +421,7 @@ export class Store {
     const limit = this.#setup.maxDiskBytes - incomingBytes;
     if (this.#journal.usedBytes() <= limit) return true;
     // What is acknowledged already may be all the room that is wanted.
-    this.#journal.together(() => this.#outcomes.write(this.#journal));
+    this.#journal.together(() => this.#outcomes.write(this.#journal, this.#setup.maxDeadLetterBytes));
     this.#countOutcomes();
     if (this.#journal.usedBytes() <= limit) return true;
     this.#announcer.say(
@@ -422,6 +468,15 @@ export class Store {
       this.#oldestBackfill = acceptedAtMs === undefined ? undefined : { id: range.from, acceptedAtMs };
     }
     return this.#oldestBackfill;
+  }
+
+  #deadLetterBytes(): number {
+    try {
+      return this.#journal.deadLetters.bytes;
+    } catch (error) {
+      this.#diskFailed(error);
+      return 0;
+    }
   }
 
   #acceptedAtMs(fromId: number, throughId: number): number | undefined {

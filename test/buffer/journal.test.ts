@@ -115,7 +115,7 @@ test("a buried span leaves the queue with the server's words", () => {
   const journal = openJournal(file);
   const span = runOf(journal, 1);
   journal.insert([span]);
-  journal.bury([{ span, status: 400, reason: "no good" }], 5);
+  journal.bury([{ span, status: 400, reason: "no good" }], 5, 2 ** 30);
   expect(journal.count).toBe(0);
   const database = openDatabase(file, { readonly: true });
   onTestFinished(() => void database.close());

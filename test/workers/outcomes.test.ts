@@ -33,7 +33,7 @@ test("neighbouring batches are removed as one range", () => {
   const outcomes = new Outcomes();
   for (const from of [0, 20, 40, 80]) outcomes.acknowledge([run.slice(from, from + 20)]);
   const remove = vi.spyOn(journal, "remove");
-  outcomes.write(journal);
+  outcomes.write(journal, 2 ** 30);
   expect(remove.mock.calls).toEqual([
     [1, 60],
     [81, 100],

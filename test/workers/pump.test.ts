@@ -42,6 +42,7 @@ function startPump(answerAfterMs: number, maxQueueSize = 10_000, leftBehind = 0)
     durability: "journal" as const,
     maxQueueSize,
     maxDiskBytes: 1024 ** 3,
+    maxDeadLetterBytes: 1024 ** 2,
     maxMemoryBytes: 64 * 1024 ** 2,
     overflowPolicy: "drop-oldest" as const,
     destination: leftBehind > 0 ? undefined : { baseUrl: "http://127.0.0.1:1", publicKey: "pk", secretKey: "sk" },

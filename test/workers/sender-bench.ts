@@ -49,6 +49,7 @@ export function makeBench(
     durability: "journal",
     maxQueueSize: 1000,
     maxDiskBytes: 1024 ** 3,
+    maxDeadLetterBytes: 1024 ** 2,
     maxMemoryBytes: 64 * 1024 ** 2,
     provenAfterMs: 0,
     overflowPolicy: "drop-oldest",

@@ -1,0 +1,115 @@
+import type { SpanRun } from "./span-run.ts";
+import type { SqliteDatabase, SqliteStatement } from "./sqlite.ts";
+
+/** A span on its way to the dead letters. */
+export interface DeadLetter {
+  /** One span. */
+  span: SpanRun;
+  status: number | undefined;
+  reason: string;
+}
+
+/** A row of the table. */
+export interface StoredLetter {
+  id: number;
+  diedAtMs: number;
+  acceptedAtMs: number;
+  /** HTTP status of the answer; null: there was none. */
+  status: number | null;
+  /** The server's words, or ours. */
+  reason: string;
+  payload: Buffer;
+}
+
+/** Which letters: by id, or all of them. */
+export type LetterIds = readonly number[] | "all";
+
+/** What a row takes beside its texts, roughly. */
+const rowBytes = 64;
+
+const columns = "id, died_at_ms AS diedAtMs, accepted_at_ms AS acceptedAtMs, status, reason, payload";
+const sizeOf = `length(payload) + length(reason) + ${rowBytes}`;
+
+/**
+ * The table of spans that the server will never take, bounded in bytes: the oldest leave first. Part of a journal's
+ * connection; the caller makes the transactions.
+ */
+export class DeadLetters {
+  readonly #database: SqliteDatabase;
+  readonly #insert: SqliteStatement<[number, number, number | null, string, Buffer]>;
+  readonly #selectOldest: SqliteStatement<[], { id: number; bytes: number }>;
+  readonly #deleteOne: SqliteStatement<[number]>;
+  /** Summed up when first asked for. */
+  #bytes: number | undefined;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+    this.#insert = database.prepare(
+      "INSERT INTO dead_letters (died_at_ms, accepted_at_ms, status, reason, payload) VALUES (?, ?, ?, ?, ?)",
+    );
+    this.#selectOldest = database.prepare(`SELECT id, ${sizeOf} AS bytes FROM dead_letters ORDER BY id LIMIT 1`);
+    this.#deleteOne = database.prepare("DELETE FROM dead_letters WHERE id = ?");
+  }
+
+  /** Bytes of all letters, rows included. */
+  get bytes(): number {
+    this.#bytes ??= this.#database
+      .prepare<[], number>(`SELECT coalesce(sum(${sizeOf}), 0) FROM dead_letters`)
+      .pluck()
+      .get() as number;
+    return this.#bytes;
+  }
+
+  /** Id of the newest letter; 0: there is none. */
+  get lastId(): number {
+    return this.#database.prepare<[], number>("SELECT coalesce(max(id), 0) FROM dead_letters").pluck().get() as number;
+  }
+
+  /** The sum is to be made again: a transaction was rolled back, or somebody else has changed the table. */
+  forgetBytes(): void {
+    this.#bytes = undefined;
+  }
+
+  /** Adds letters; the oldest leave until all are within `maxBytes`. Returns how many left. */
+  add(letters: readonly DeadLetter[], diedAtMs: number, maxBytes: number): number {
+    let bytes = this.bytes;
+    for (const { span, status, reason } of letters) {
+      const payload = span.payload(0);
+      this.#insert.run(diedAtMs, span.acceptedAtMs, status ?? null, reason, payload);
+      bytes += payload.length + reason.length + rowBytes;
+    }
+    let left = 0;
+    while (bytes > maxBytes) {
+      const oldest = this.#selectOldest.get();
+      if (oldest === undefined) break;
+      this.#deleteOne.run(oldest.id);
+      bytes -= oldest.bytes;
+      left++;
+    }
+    this.#bytes = bytes;
+    return left;
+  }
+
+  /** The newest first: at most so many, with ids below `before`. */
+  list(limit: number, before: number = Number.MAX_SAFE_INTEGER): StoredLetter[] {
+    const sql = `SELECT ${columns} FROM dead_letters WHERE id < ? ORDER BY id DESC LIMIT ?`;
+    return this.#database.prepare<[number, number], StoredLetter>(sql).all(before, limit);
+  }
+
+  get(id: number): StoredLetter | undefined {
+    return this.#database.prepare<[number], StoredLetter>(`SELECT ${columns} FROM dead_letters WHERE id = ?`).get(id);
+  }
+
+  /** Takes out at most `limit` letters, the oldest first, and returns them. */
+  take(ids: LetterIds, limit: number): StoredLetter[] {
+    const wanted =
+      ids === "all"
+        ? this.#database
+            .prepare<[number], StoredLetter>(`SELECT ${columns} FROM dead_letters ORDER BY id LIMIT ?`)
+            .all(limit)
+        : ids.slice(0, limit).flatMap((id) => this.get(id) ?? []);
+    for (const { id } of wanted) this.#deleteOne.run(id);
+    this.#bytes = undefined;
+    return wanted;
+  }
+}

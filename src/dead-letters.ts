@@ -1,0 +1,74 @@
+import type { SpanPayload } from "./buffer/span-payload.ts";
+import type { DeadLetterCommand, DeadLetterSummary } from "./workers/messages.ts";
+
+/** A dead letter with its span. */
+export interface DeadLetterDetail extends DeadLetterSummary {
+  /** The span as it was stored; undefined when what was stored is no span. */
+  span: SpanPayload | undefined;
+}
+
+export interface DeadLetterList {
+  /** The newest first. */
+  letters: DeadLetterSummary[];
+  /** Give it as `before` to get the next ones; undefined: these were the last. */
+  next: number | undefined;
+}
+
+/** Which letters: their ids, or all of them. */
+export type DeadLetterSelection = readonly number[] | "all";
+
+const defaultLimit = 100;
+const maxLimit = 1_000;
+
+/**
+ * The spans that the server will never take, with its words. All of it asks the pump's thread; each promise rejects with
+ * an `Error` when that does not answer or its disk fails, and with a `TypeError` when an argument is not allowed.
+ */
+export class DeadLetterBox {
+  readonly #ask: (command: DeadLetterCommand) => Promise<unknown>;
+
+  constructor(ask: (command: DeadLetterCommand) => Promise<unknown>) {
+    this.#ask = ask;
+  }
+
+  /** At most `limit` (1 … 1,000, default 100) letters, the newest first, beginning below the id `before`. */
+  async list(options: { limit?: number; before?: number } = {}): Promise<DeadLetterList> {
+    const { limit = defaultLimit, before } = options;
+    if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
+      throw new TypeError(`deadLetters.list: limit ${String(limit)} is not allowed: 1 … ${maxLimit}`);
+    }
+    if (before !== undefined) checkIds([before], "list: before");
+    const letters = (await this.#ask({ name: "list", limit, before })) as DeadLetterSummary[];
+    return { letters, next: letters.length === limit ? letters.at(-1)?.id : undefined };
+  }
+
+  /** One letter with its span; undefined when there is none of this id. */
+  async get(id: number): Promise<DeadLetterDetail | undefined> {
+    checkIds([id], "get");
+    return (await this.#ask({ name: "get", id })) as DeadLetterDetail | undefined;
+  }
+
+  /** Puts them back among the pending spans, to be sent again. Returns how many there were. */
+  async retry(ids: DeadLetterSelection): Promise<number> {
+    checkSelection(ids, "retry");
+    return (await this.#ask({ name: "retry", ids })) as number;
+  }
+
+  /** Removes them for good. Returns how many there were. */
+  async remove(ids: DeadLetterSelection): Promise<number> {
+    checkSelection(ids, "remove");
+    return (await this.#ask({ name: "remove", ids })) as number;
+  }
+}
+
+function checkSelection(ids: DeadLetterSelection, call: string): void {
+  if (ids === "all") return;
+  if (!Array.isArray(ids)) throw new TypeError(`deadLetters.${call}: a list of ids, or "all", is allowed`);
+  checkIds(ids as readonly number[], call);
+}
+
+function checkIds(ids: readonly unknown[], call: string): void {
+  const wrong = ids.find((id) => !Number.isSafeInteger(id) || (id as number) < 1);
+  if (wrong !== undefined)
+    throw new TypeError(`deadLetters.${call} ${String(wrong)} is not allowed: ids are 1, 2, 3 …`);
+}
