@@ -64,11 +64,10 @@ export class DeadLetterBox {
 function checkSelection(ids: DeadLetterSelection, call: string): void {
   if (ids === "all") return;
   if (!Array.isArray(ids)) throw new TypeError(`deadLetters.${call}: a list of ids, or "all", is allowed`);
-  checkIds(ids as readonly number[], call);
+  checkIds(ids, call);
 }
 
-function checkIds(ids: readonly unknown[], call: string): void {
-  const wrong = ids.find((id) => !Number.isSafeInteger(id) || (id as number) < 1);
-  if (wrong !== undefined)
-    throw new TypeError(`deadLetters.${call} ${String(wrong)} is not allowed: ids are 1, 2, 3 …`);
+function checkIds(ids: readonly number[], call: string): void {
+  const wrong = ids.find((id) => !Number.isSafeInteger(id) || id < 1);
+  if (wrong !== undefined) throw new TypeError(`deadLetters.${call} ${wrong} is not allowed: ids are 1, 2, 3 …`);
 }

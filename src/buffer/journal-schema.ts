@@ -40,12 +40,6 @@ export class NewerJournalError extends Error {
 /** Of a new file; an older one keeps its own. A commit costs by the page, and spans are a kilobyte: 4 KiB cost twice. */
 const pageSizeBytes = 8192;
 
-/**
- * So large the write-ahead log may become before a commit carries it over into the file. Such a commit waits for the disk
- * by the megabyte: 12 MiB took 10 to 20 ms, three times as often a third of that, at no more work in all.
- */
-const maxLogBytes = 4 * 1024 * 1024;
-
 /** Sets the connection up and brings the schema to the current version. */
 export function prepareJournal(database: SqliteDatabase): void {
   // These two before WAL: afterwards SQLite ignores them without a word, and freed pages would never go back to the disk.
@@ -56,9 +50,6 @@ export function prepareJournal(database: SqliteDatabase): void {
   database.pragma("synchronous = NORMAL");
   database.pragma("temp_store = MEMORY");
   database.pragma("cache_size = -8000");
-  const actualPageBytes = database.pragma("page_size", { simple: true }) as number;
-  database.pragma(`wal_autocheckpoint = ${Math.floor(maxLogBytes / actualPageBytes)}`);
-  database.pragma(`journal_size_limit = ${2 * maxLogBytes}`);
   const version = database.pragma("user_version", { simple: true }) as number;
   if (version > journalVersion) throw new NewerJournalError(version);
   for (let next = version; next < migrations.length; next++) {

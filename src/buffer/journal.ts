@@ -9,6 +9,9 @@ import { openDatabase, type SqliteDatabase, type SqliteStatement } from "./sqlit
 /** Freed pages that are given back in one step; more at once would hold the pump up for seconds after a long outage. */
 const vacuumPages = 200;
 
+/** Of the write-ahead log, unless somebody says otherwise. */
+export const maxLogBytes: number = 4 * 1024 * 1024;
+
 /** So much in the write-ahead log is worth being carried over at a quiet moment. */
 const quietLogBytes = 2 * 1024 * 1024;
 
@@ -69,6 +72,7 @@ export class Journal {
     this.#database = openDatabase(file, { busyTimeoutMs: 2000 });
     try {
       prepareJournal(this.#database);
+      this.limitLog(maxLogBytes);
       if (file !== ":memory:") restrictToOwner(file);
       const prepare = this.#database.prepare.bind(this.#database);
       this.#begin = prepare("BEGIN IMMEDIATE");
@@ -106,6 +110,16 @@ export class Journal {
     }
   }
 
+  /**
+   * Limits the write-ahead log beside the file: beyond that a commit carries it over. Such a commit waits for the disk by
+   * the megabyte: 12 MiB took 10 to 20 ms, a third of it, three times as often, a third of that.
+   */
+  limitLog(bytes: number): void {
+    const pageBytes = this.#database.pragma("page_size", { simple: true }) as number;
+    this.#database.pragma(`wal_autocheckpoint = ${Math.max(1, Math.floor(bytes / pageBytes))}`);
+    this.#database.pragma(`journal_size_limit = ${bytes}`);
+  }
+
   /** Spans waiting. */
   get count(): number {
     return this.#count;
@@ -140,7 +154,7 @@ export class Journal {
     return first;
   }
 
-  /** Size of the file in bytes, free pages included; without the write-ahead log, which is limited to 8 MiB. */
+  /** Size of the file in bytes, free pages included; without the write-ahead log. */
   fileBytes(): number {
     return this.#pageCount * this.#pageSizeBytes;
   }

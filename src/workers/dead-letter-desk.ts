@@ -31,7 +31,7 @@ function resultOf(
     }
     case "retry":
       return inChunks(command.ids, (ids) => store.revive(ids, chunkLetters));
-    case "remove":
+    default:
       return inChunks(command.ids, (ids) => store.removeDeadLetters(ids, chunkLetters));
   }
 }

@@ -1,12 +1,13 @@
 import { type Counters, zeroCounters } from "../buffer/counters.ts";
 import type { DeadLetters, LetterIds } from "../buffer/dead-letters.ts";
-import { type Journal, type ReadLimits, ringKey } from "../buffer/journal.ts";
+import { type Journal, maxLogBytes, type ReadLimits, ringKey } from "../buffer/journal.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import { describeRescue, isDamage } from "../buffer/salvage.ts";
 import { bytesOf, countOf, SpanRun } from "../buffer/span-run.ts";
 import { AcceptanceClock } from "./acceptance-clock.ts";
 import type { Announcer } from "./announcer.ts";
 import type { PumpSetup } from "./messages.ts";
+import { dropOldest } from "./drop-oldest.ts";
 import { repairJournal } from "./journal-repair.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Window } from "./window.ts";
@@ -17,9 +18,6 @@ const commitBytes = 2 * 1024 * 1024;
 
 /** This part of the ring taken in one go means that there is no time for a nap. */
 const hurryShare = 1 / 8;
-
-/** Spans that are dropped in one go when the disk's share is used up. */
-const dropSpans = 100;
 
 /** What the end of a process may spend on giving room back. */
 const closingShrinkMs = 100;
@@ -61,6 +59,8 @@ export class Store {
   #journal: Journal;
   readonly #announcer: Announcer;
   readonly #outcomes = new Outcomes();
+  /** Limit of the write-ahead log: little beside a small `maxDiskBytes`. */
+  readonly #logBytes: number;
   readonly #clock = new AcceptanceClock();
   /** Pending spans that are in no lane: under way, at rest, or with an outcome that is not recorded yet. */
   #handedOut = 0;
@@ -76,6 +76,8 @@ export class Store {
     this.#setup = setup;
     this.#journal = journal;
     this.#announcer = announcer;
+    this.#logBytes = Math.min(maxLogBytes, Math.floor(setup.maxDiskBytes / 64));
+    journal.limitLog(this.#logBytes);
     // An eighth of the memory: the rest is for the caller's burst and the batches under way.
     this.window = new Window({ maxSpans: setup.maxQueueSize, maxBytes: setup.maxMemoryBytes / 8 });
     if (journal.count > 0) this.window.backfill.add(journal.firstId, journal.lastId);
@@ -123,7 +125,7 @@ export class Store {
       return false;
     }
     const lastSequence = ring.lastSequence;
-    const { payloads, damaged } = ring.take(commitFrames, commitBytes);
+    const { payloads, damaged } = ring.take(commitFrames, Math.min(commitBytes, this.#logBytes));
     const { count } = payloads;
     const firstId = this.#journal.nextIds(count);
     const run = new SpanRun(firstId, this.#clock.read(firstId), payloads, false);
@@ -266,6 +268,7 @@ export class Store {
     });
     for (const run of inMemory) run.isJournalled = true;
     this.#journal = journal;
+    journal.limitLog(this.#logBytes);
     this.#damage = undefined;
     this.#diskRetryAtMs = 0;
     this.#oldestBackfill = undefined;
@@ -418,7 +421,9 @@ export class Store {
 
   /** Makes room on the disk by the overflow policy. Returns whether there is enough. */
   #makeRoom(incomingBytes: number): boolean {
-    const limit = this.#setup.maxDiskBytes - incomingBytes;
+    const { maxDiskBytes, overflowPolicy } = this.#setup;
+    // The write-ahead log lies beside the file, with the transaction that is under way.
+    const limit = maxDiskBytes - 2 * this.#logBytes - incomingBytes;
     if (this.#journal.usedBytes() <= limit) return true;
     // What is acknowledged already may be all the room that is wanted.
     this.#journal.together(() => this.#outcomes.write(this.#journal, this.#setup.maxDeadLetterBytes));
@@ -427,32 +432,17 @@ export class Store {
     this.#announcer.say(
       "disk-full",
       "warn",
-      `the journal has reached maxDiskBytes (${this.#setup.maxDiskBytes}): spans are dropped (${this.#setup.overflowPolicy})`,
+      `the journal has reached maxDiskBytes (${maxDiskBytes}): spans are dropped (${overflowPolicy}); raise it, or end the outage`,
     );
-    if (this.#setup.overflowPolicy === "drop-newest") return false;
+    // For what would not fit into an empty journal nothing else must go.
+    if (overflowPolicy === "drop-newest" || limit <= 0) return false;
     while (this.#journal.usedBytes() > limit) {
-      const dropped = this.#dropOldest();
+      const dropped = dropOldest(this.#journal, this.window);
       if (dropped === undefined) return false;
       this.counters.pending -= dropped;
       this.counters.droppedDiskFull += dropped;
     }
     return true;
-  }
-
-  /** Drops the oldest spans that nobody has been handed. Returns how many; undefined: there are none on the disk. */
-  #dropOldest(): number | undefined {
-    const { backfill, oldest } = this.window;
-    const range = backfill.first;
-    if (range !== undefined) {
-      const { dropped, throughId } = this.#journal.dropOldest(range.from, range.through, dropSpans);
-      backfill.removeThrough(throughId);
-      return dropped;
-    }
-    if (oldest === undefined || !oldest.isJournalled) return undefined;
-    const part = oldest.slice(0, Math.min(dropSpans, oldest.count));
-    const dropped = this.#journal.remove(part.firstId, part.lastId);
-    for (const run of this.window.take(part.count, Number.POSITIVE_INFINITY)) run.release();
-    return dropped;
   }
 
   #oldestOfLive(): AcceptedSpan | undefined {
