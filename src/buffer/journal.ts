@@ -402,6 +402,8 @@ export class Journal {
     if (before === 0) return false;
     this.#database.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
     this.#measure();
+    // Only then does the file itself become smaller.
+    if (this.#freePages === 0) this.#database.pragma("wal_checkpoint(TRUNCATE)");
     // A file that was made without `auto_vacuum` never gives anything back.
     return this.#freePages > 0 && this.#freePages < before;
   }

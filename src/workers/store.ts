@@ -147,6 +147,8 @@ export class Store {
     }
     if (damaged > 0) this.#announcer.say("damaged", "warn", `${damaged} spans were overwritten in memory and are lost`);
     this.#lastTakenCount = count;
+    // On a small disk a take is small too, and there may be more.
+    if (this.#logBytes < commitBytes && !ring.isEmpty()) return true;
     return count === commitFrames || run.byteLength + ring.occupiedBytes() >= ring.capacityBytes * hurryShare;
   }
 
