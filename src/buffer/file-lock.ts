@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { openDatabase } from "./sqlite.ts";
 
 /** Held until `release` or the end of the process, however that dies. */
@@ -13,6 +13,17 @@ export interface FileLock {
  * @throws what the file system or SQLite throws.
  */
 export function tryLock(file: string): FileLock | undefined {
+  try {
+    return lockIt(file);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "SQLITE_NOTADB") throw error;
+    // Overwritten. Nobody can hold it: no database is in it.
+    rmSync(file);
+    return lockIt(file);
+  }
+}
+
+function lockIt(file: string): FileLock | undefined {
   createForOwner(file);
   const database = openDatabase(file);
   try {

@@ -9,6 +9,7 @@ import { RingConsumer } from "../buffer/ring.ts";
 import { describeRescue } from "../buffer/salvage.ts";
 import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";
+import { DiskReturn } from "./disk-return.ts";
 import { ExportPool } from "./export-pool.ts";
 import type { CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
 import { Orphans } from "./orphans.ts";
@@ -40,7 +41,7 @@ parentPort?.on("message", (message: CallerMessage) => receive(message));
 
 /** Is the journal the one that this ring's earlier pump wrote? */
 let isOwnJournal = false;
-const slot = openSlot();
+let slot = openSlot();
 const pump = createPump(slot);
 if (pump === undefined) slot.journal.close();
 else {
@@ -69,12 +70,23 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
     concurrency: setup.exportConcurrency,
   });
   const sender = new Sender(setup, store, pool, announcer, () => created.reported());
-  const { directory, crashLogDirectory, ringId } = setup;
-  const isOnDisk = journalSlot.file !== ":memory:";
-  const orphans = isOnDisk ? new Orphans({ directory, crashLogDirectory, ringId, owner, store, announcer }) : undefined;
-  const created = new Pump({ ring, store, sender, pool, counters, announcer, post, orphans });
+  const onMoved = (moved: JournalSlot): void => {
+    slot.release();
+    slot = moved;
+    created.orphans = orphansBeside(store);
+    if (setup.hasCrashLog) tellJournal(moved.journal.id);
+  };
+  const { directory, ringId } = setup;
+  const diskReturn = new DiskReturn({ directory, owner, ringId, ring, store, announcer, onMoved }, journalSlot.file);
+  const created = new Pump({ ring, store, sender, pool, counters, announcer, post, diskReturn });
+  if (journalSlot.file !== ":memory:") created.orphans = orphansBeside(store);
   created.publish();
   return created;
+}
+
+function orphansBeside(store: Store): Orphans {
+  const { directory, crashLogDirectory, ringId } = setup;
+  return new Orphans({ directory, crashLogDirectory, ringId, owner, store, announcer });
 }
 
 /** What earlier processes left beside their journals. Returns how many spans among it are damaged. */

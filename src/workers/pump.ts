@@ -2,6 +2,7 @@ import type { SharedCounters } from "../buffer/counters.ts";
 import { pumpStates } from "../buffer/counters.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import type { Announcer } from "./announcer.ts";
+import type { DiskReturn } from "./disk-return.ts";
 import type { ExportPool } from "./export-pool.ts";
 import { attend } from "./dead-letter-desk.ts";
 import type { CallerMessage, PumpMessage } from "./messages.ts";
@@ -41,8 +42,7 @@ export interface PumpParts {
   counters: SharedCounters;
   announcer: Announcer;
   post: (message: PumpMessage) => void;
-  /** Absent: there is no directory. */
-  orphans?: Orphans | undefined;
+  diskReturn?: DiskReturn | undefined;
 }
 
 /**
@@ -51,6 +51,8 @@ export interface PumpParts {
  * transaction) go before exports.
  */
 export class Pump {
+  /** Absent while there is no directory. */
+  orphans: Orphans | undefined;
   readonly #parts: PumpParts;
   #flushes: Flush[] = [];
   #closing: { id: number | undefined; deadlineMs: number } | undefined;
@@ -134,7 +136,10 @@ export class Pump {
     const { ring, store, sender } = this.#parts;
     ring.countTurn();
     if (store.isDamaged) store.repair(sender.handedOut(), ring);
-    if (this.#closing === undefined) this.#parts.orphans?.step();
+    if (this.#closing === undefined) {
+      this.#parts.diskReturn?.step();
+      this.orphans?.step();
+    }
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
     sender.isCallerLate = isLate(ring.callerLateMs());
     const isClosing = this.#closing !== undefined;
@@ -177,7 +182,7 @@ export class Pump {
   /** Is there something to be done soon? */
   #isAwake(): boolean {
     const hasJustTaken = performance.now() - this.#lastTakenAtMs < awakeMs;
-    return hasJustTaken || this.#closing !== undefined || this.#parts.orphans?.isBusy === true;
+    return hasJustTaken || this.#closing !== undefined || this.orphans?.isBusy === true;
   }
 
   #isFinished(): boolean {
@@ -189,7 +194,7 @@ export class Pump {
 
   /** Commits what is left, closes the journal, and says so to whoever waits. */
   async #finish(): Promise<void> {
-    const { ring, store, sender, pool, post, orphans } = this.#parts;
+    const { ring, store, sender, pool, post } = this.#parts;
     // A disk that refuses gets until the deadline; what it never takes, the caller writes to a spill file.
     const deadlineMs = this.#closing?.deadlineMs ?? 0;
     for (;;) {
@@ -200,7 +205,7 @@ export class Pump {
       await this.#nap.take(finishNapMs);
     }
     sender.circuit.stop();
-    orphans?.close();
+    this.orphans?.close();
     this.publish();
     store.close();
     // Reports that come in from here on find the journal closed: their spans are sent again at the next start.

@@ -16,6 +16,9 @@ import { Window } from "./window.ts";
 const commitFrames = 1_000;
 const commitBytes = 2 * 1024 * 1024;
 
+/** Spans that are moved to another journal in one transaction. */
+const moveSpans = 2_000;
+
 /** This part of the ring taken in one go means that there is no time for a nap. */
 const hurryShare = 1 / 8;
 
@@ -296,6 +299,26 @@ export class Store {
     this.counters.pending -= missing;
     this.counters.droppedDamaged += missing;
     if (this.#journal.count > 0) backfill.add(this.#journal.firstId, this.#journal.lastId);
+  }
+
+  /** Goes on with another journal, which is empty; everything moves there under its id. @throws what either disk throws. */
+  moveTo(journal: Journal, ring: RingConsumer): void {
+    const earlier = this.#journal;
+    for (let fromId = earlier.firstId; fromId <= earlier.lastId; ) {
+      const limits = { fromId, throughId: earlier.lastId, maxSpans: moveSpans, maxBytes: commitBytes };
+      const { runs } = earlier.read({ ...limits, atLeastOne: true });
+      journal.restore(runs);
+      fromId = (runs.at(-1)?.lastId ?? earlier.lastId) + 1;
+      for (const run of runs) run.release();
+      ring.countTurn();
+    }
+    journal.restoreDeadLetters(earlier.deadLetterRows());
+    journal.openRing(this.#setup.ringId, ring.lastSequence);
+    if (journal.lastId < earlier.lastId) journal.nextIds(earlier.lastId - journal.lastId);
+    journal.limitLog(this.#logBytes);
+    this.#journal = journal;
+    this.#diskRetryAtMs = 0;
+    earlier.close();
   }
 
   #readOrFail(limits: ReadLimits): ReturnType<Journal["read"]> | undefined {
