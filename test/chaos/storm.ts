@@ -12,9 +12,10 @@ export interface StormOptions {
   /** Processes at once, all in one directory. */
   bots: number;
   durability: "journal" | "strict";
+  /** Of each process. Default: 400. */
+  spansPerSecond?: number;
 }
 
-const spansPerSecond = 400;
 const exportTimeoutMs = 1_000;
 
 const serverFaults: readonly Fault[] = [
@@ -36,7 +37,7 @@ const serverFaults: readonly Fault[] = [
  */
 export async function storm(
   { random, directory, signal, progress }: ScenarioContext,
-  { durationMs, bots: count, durability }: StormOptions,
+  { durationMs, bots: count, durability, spansPerSecond = 400 }: StormOptions,
 ): Promise<ScenarioResult> {
   const server = await startStandIn();
   const proxy = await FaultProxy.start(server.url, exportTimeoutMs * 2);

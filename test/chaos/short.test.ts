@@ -1,0 +1,30 @@
+// The short, seeded set of the chaos runs; the long ones: npm run chaos (docs/chaos.md).
+import { expect, test } from "vitest";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { kills } from "./kills.ts";
+import { Random } from "./random.ts";
+import type { ScenarioContext } from "./scenario.ts";
+import { storm } from "./storm.ts";
+
+function contextOf(seed: number): ScenarioContext {
+  const { signal } = new AbortController();
+  return { random: new Random(seed), seed, directory: temporaryDirectory(), signal, progress: () => undefined };
+}
+
+test.each(["journal", "strict"] as const)(
+  "%s: five SIGKILLs at 5,000 spans a second leave no hole, and little comes twice",
+  async (durability) => {
+    const { figures } = await kills(contextOf(1), { rounds: 5, durability });
+    expect(figures).toMatchObject({ holes: 0, pending: 0, conservationGaps: 0, unhandledRejections: 0 });
+    expect(figures["mostTwiceInARound"]).toBeLessThanOrEqual(400);
+    expect(figures["ended"]).toBeGreaterThan(2_000);
+    if (durability === "strict") expect(figures["lost"]).toBe(0);
+  },
+  120_000,
+);
+
+test("a storm of faults over three processes of one directory: strict loses nothing", async () => {
+  const { figures, broken } = await storm(contextOf(2), { durationMs: 12_000, bots: 3, durability: "strict" });
+  expect(broken).toEqual([]);
+  expect(figures["killed"]).toBeGreaterThan(0);
+}, 120_000);
