@@ -66,7 +66,7 @@ export async function runDamage({ seed, count, directory, onProgress }: DamageOp
     failures: [],
   };
   try {
-    const originals = [60, 400, 3_000].flatMap((spans) =>
+    const originals = [60, 300, 1_000].flatMap((spans) =>
       [true, false].map((isClosed) =>
         writeOriginal(join(directory, `${spans}-${isClosed}`), server.url, spans, isClosed),
       ),
