@@ -143,7 +143,7 @@ export class Pump {
     if (isClosing) store.journalAll(sender.handedOut());
     this.#markFlushes();
     sender.isUrgent = this.#flushes.length > 0;
-    if (!isClosing) sender.dispatch();
+    if (!isClosing && !store.isFullOfOutcomes) sender.dispatch();
     this.#answerFlushes();
     this.publish();
     return isHurried || store.isDamaged;

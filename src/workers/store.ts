@@ -338,6 +338,11 @@ export class Store {
     }
   }
 
+  /** Have so many outcomes piled up in front of a disk that refuses them that no more should come about? */
+  get isFullOfOutcomes(): boolean {
+    return this.#outcomes.bytes >= this.#setup.maxMemoryBytes / 8;
+  }
+
   /** Has the disk taken every outcome? */
   get isAllRecorded(): boolean {
     return this.#outcomes.isEmpty;

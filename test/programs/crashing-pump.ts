@@ -1,5 +1,5 @@
 // The pump's thread, but for what PUMP_CRASH says: <way>:<before which commit>:<how often in all>:<file that counts>.
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, openSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { Journal } from "../../src/buffer/journal.ts";
 
@@ -11,11 +11,16 @@ let commits = 0;
 function crash(): void {
   appendFileSync(file, "x");
   if (way.startsWith("exit")) process.exit(7);
-  if (way === "hang") for (;;);
+  if (way.startsWith("hang")) for (;;);
+  // A call that blocks in the system, and that nothing can break, until somebody opens the pipe's other end.
+  if (way === "stuck") openSync(`${file}.pipe`, "r");
   // Outside of everything that catches.
-  setImmediate(() => {
-    throw new Error("crashed on purpose");
-  });
+  if (way === "throw") setImmediate(() => fail("crashed on purpose"));
+  if (way === "throw-nothing") setImmediate(() => fail(undefined));
+}
+
+function fail(message: string | undefined): void {
+  throw message === undefined ? undefined : new Error(message);
 }
 
 function isDue(): boolean {
@@ -29,9 +34,9 @@ if (way === "start" && readFileSync(file).length < Number(times)) {
 if (way !== "" && way !== "start") {
   Journal.prototype.together = function (this: Journal, action: () => void): void {
     const isNow = isDue();
-    if (isNow && way !== "exit-after") crash();
+    if (isNow && !way.endsWith("-after")) crash();
     together.call(this, action);
-    if (isNow && way === "exit-after") crash();
+    if (isNow && way.endsWith("-after")) crash();
   };
 }
 
