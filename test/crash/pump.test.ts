@@ -121,6 +121,23 @@ test("after the third crash in a minute spans are kept in memory, said once; the
   expect(server.account().twice).toBe(0);
 });
 
+test("a crash before the pump has counted anything: what it found in the journal is counted once", async () => {
+  const server = await standIn();
+  const directory = temporaryDirectory();
+  await server.setFault({ kind: "down" });
+  const before = bufferFor(server.url, { directory });
+  const ids = endSpans(before, 100);
+  await before.shutdown({ timeoutMs: 3_000 });
+  // The first commit opens the journal, the second is the last before the first figures.
+  const { buffer, crashes } = crashingBuffer("exit", 2, 1, server.url, { directory });
+  ids.push(...endSpans(buffer, 50));
+  await until(() => crashes() === 1 && buffer.stats().recovered > 0);
+  expect(buffer.stats()).toMatchObject({ accepted: 150, recovered: 100, acknowledged: 0, pending: 150 });
+  await server.setFault(undefined);
+  expect(await buffer.flush({ timeoutMs: 10_000 })).toMatchObject({ acknowledged: 150, pending: 0, dropped: 0 });
+  expect(new Set(Object.keys(server.ids()))).toEqual(new Set(ids));
+});
+
 test("a pump that was given up is tried again, and says so when it runs", async () => {
   limits.retryMs = 500;
   const server = await standIn();
@@ -219,14 +236,6 @@ test.each(["hang", "hang-after"])(
     else expect(server.account().twice).toBeLessThanOrEqual(100);
   },
 );
-
-test("authCheck answers although there is no pump", async () => {
-  const server = await standIn();
-  const { buffer } = crashingBuffer("start", 0, 100, server.url, { exportTimeoutMs: 100 });
-  const result = await buffer.authCheck();
-  expect(result).toMatchObject({ ok: false, cause: "server-error" });
-  expect(result.reason).toContain("the buffer's thread does not answer");
-});
 
 test("a pump that is only kept waiting is not replaced", async () => {
   const server = await standIn();

@@ -1,4 +1,5 @@
 // To be imported before a program: its buffers get the pump of crashing-pump.ts.
+import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 
 const ours = new URL("../../src/thread-files.ts", import.meta.url).href;
@@ -8,7 +9,6 @@ registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
     if (url !== ours) return loaded;
-    const source = `${String(loaded.source)}\npumpUrl.href = ${JSON.stringify(pump)};\n`;
-    return { ...loaded, source };
+    return { ...loaded, source: `${readFileSync(new URL(ours), "utf8")}\npumpUrl.href = ${JSON.stringify(pump)};\n` };
   },
 });
