@@ -15,6 +15,9 @@ const counterNames = [
   "recovered",
   "acknowledged",
   "deadLettered",
+  /** Among the pending: those whose outcome the commit under way is to record, for a pump that follows a crash in it. */
+  "acknowledging",
+  "burying",
   /** Bytes of the table of dead letters. */
   "deadLetterBytes",
   /** Dead letters that left it for newer ones. */

@@ -63,6 +63,10 @@ export class Outcomes {
     return this.#acknowledgedCount + this.#letters.length;
   }
 
+  get acknowledgedCount(): number {
+    return this.#acknowledgedCount;
+  }
+
   /** Makes the changes; they count once the transaction around is through and `clear` has been called. */
   write(journal: Journal, maxDeadLetterBytes: number): void {
     for (const [from, through] of this.#acknowledged) journal.remove(from, through);

@@ -173,17 +173,22 @@ function continueCounters({ counters: now }: Store, ownCount: number): void {
   const settled = now.acknowledged + now.deadLettered + now.droppedDiskFull + now.droppedDamaged;
   const missing = taken + now.recovered - pending - settled;
   // Spans that the earlier pump adopted and did not live to count.
-  if (missing < 0) now.recovered -= missing;
-  // Deleted on an acknowledgement just before the crash.
-  else if (setup.durability === "journal" && isOwnJournal) now.acknowledged += missing;
-  else if (missing > 0) {
-    now.droppedDamaged += missing;
-    const fate =
-      setup.durability === "overflow"
-        ? "were in the memory of the pump that crashed, and are lost (durability overflow)"
-        : "are in the journal of the pump that crashed, which cannot be had now: they count as dropped, and as recovered once a later start has found them";
-    announcer.say("crash-lost", "warn", `${missing} spans ${fate}`);
-  }
+  now.recovered += Math.max(0, -missing);
+  // Recorded by a commit that it did not live to count.
+  const acknowledged = Math.min(now.acknowledging, Math.max(0, missing));
+  const buried = Math.min(now.burying, Math.max(0, missing - acknowledged));
+  now.acknowledged += acknowledged;
+  now.deadLettered += buried;
+  const lost = Math.max(0, missing - acknowledged - buried);
+  now.droppedDamaged += lost;
+  if (lost > 0) announcer.say("crash-lost", "warn", `${lost} spans ${fateOfLost()}`);
+}
+
+function fateOfLost(): string {
+  if (setup.durability === "overflow")
+    return "were in the memory of the pump that crashed, and are lost (durability overflow)";
+  if (isOwnJournal) return "are no longer in the journal of the pump that crashed, and are lost";
+  return "are in the journal of the pump that crashed, which cannot be had now: they count as dropped, and as recovered once they are found";
 }
 
 function post(message: PumpMessage): void {

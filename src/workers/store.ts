@@ -338,6 +338,14 @@ export class Store {
     }
   }
 
+  /** Counts what the next commit is to record. Returns whether there is anything. */
+  countUnrecorded(): boolean {
+    const { count, acknowledgedCount } = this.#outcomes;
+    this.counters.acknowledging = acknowledgedCount;
+    this.counters.burying = count - acknowledgedCount;
+    return count > 0;
+  }
+
   /** Have so many outcomes piled up in front of a disk that refuses them that no more should come about? */
   get isFullOfOutcomes(): boolean {
     return this.#outcomes.bytes >= this.#setup.maxMemoryBytes / 8;
@@ -403,6 +411,7 @@ export class Store {
     this.counters.pending -= acknowledged + deadLettered;
     this.counters.acknowledged += acknowledged;
     this.counters.deadLettered += deadLettered;
+    this.countUnrecorded();
     this.counters.deadLettersLeft += lettersLeft;
     if (deadLettered > 0) this.#sayDeadLetters();
     this.#handedOut -= acknowledged + deadLettered;
