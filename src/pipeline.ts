@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import process from "node:process";
-import { createCounterMemory, pumpStates, SharedCounters } from "./buffer/counters.ts";
+import { createCounterMemory, type PumpState, pumpStates, SharedCounters } from "./buffer/counters.ts";
 import { CrashLog } from "./buffer/crash-log.ts";
 import { Intake } from "./buffer/intake.ts";
 import { steadyMs } from "./buffer/monotonic-ms.ts";
@@ -114,7 +114,7 @@ export class Pipeline implements ExitParticipant {
       journalBytes: counters.journalBytes,
       oldestPendingAgeMs:
         counters.oldestPendingAtMs === 0 ? 0 : Math.max(0, Math.round(steadyMs() - counters.oldestPendingAtMs)),
-      state: pumpStates[counters.state] ?? "stopped",
+      state: this.#stateOf(counters.state),
       enqueueMicros: {
         p50: latencyNanos.quantile(0.5) / 1000,
         p99: latencyNanos.quantile(0.99) / 1000,
@@ -124,6 +124,12 @@ export class Pipeline implements ExitParticipant {
     };
     if (this.#pump.lastError !== undefined) stats.lastError = this.#pump.lastError;
     return stats;
+  }
+
+  /** The pump's own word, unless there is no pump to have one. */
+  #stateOf(index: number): PumpState {
+    if (this.#pump.isEnded) return "stopped";
+    return this.#pump.isRunning ? (pumpStates[index] ?? "stopped") : "backing-off";
   }
 
   /** A script's loop has run empty: its spans get a chance to arrive, once for each set of them. */
@@ -161,9 +167,11 @@ export class Pipeline implements ExitParticipant {
   async #shutDown(timeoutMs: number): Promise<FlushResult> {
     this.#intake.close();
     const deadlineMs = performance.now() + timeoutMs;
-    const isDelivered = await within(timeoutMs * deliveryShare, (signal) => this.#deliver(signal));
+    // Of a pump that crashes again and again nothing is to be expected: the spill file is for that.
+    const isHopeless = this.#pump.isGivenUp;
+    const isDelivered = !isHopeless && (await within(timeoutMs * deliveryShare, (signal) => this.#deliver(signal)));
     const leftMs = Math.max(0, deadlineMs - performance.now());
-    const isClosed = await within(leftMs * closeShare, () => this.#pump.close(leftMs * graceShare));
+    const isClosed = !isHopeless && (await within(leftMs * closeShare, () => this.#pump.close(leftMs * graceShare)));
     const isAllTaken = this.#intake.overflowCount === 0 && this.#intake.ring.occupiedBytes() === 0;
     if (!isClosed || !isAllTaken) this.#settle(Math.max(0, deadlineMs - performance.now()));
     else this.#crashLog?.remove();
@@ -189,7 +197,7 @@ export class Pipeline implements ExitParticipant {
     const { ring } = this.#intake;
     const deadlineMs = performance.now() + timeoutMs;
     const leftMs = (): number => Math.max(0, deadlineMs - performance.now());
-    if (ring.waitForPump(leftMs() / 2)) {
+    if (this.#pump.isRunning && ring.waitForPump(leftMs() / 2)) {
       const isDrained = this.#intake.drainBlocking(leftMs() / 2);
       if (isDrained && ring.settle(leftMs())) return true;
     }

@@ -1,9 +1,12 @@
 /**
  * The pump's figures in shared memory, so that `stats()` on the caller's thread is synchronous and consistent.
  *
- * One writer (the pump), any number of readers, guarded by a version: odd while the writer is inside, so a reader that
- * sees the same even version before and after its copy has a snapshot of one moment. Counters that belong together
- * (conservation, P2) change in one `publish`.
+ *     version (8 bytes) ┼ figures of even versions ┼ figures of odd versions
+ *
+ * One writer (the pump), any number of readers. The writer fills the place that is not in use, then stores the version
+ * that names it: so counters that belong together (conservation, P2) change in one `publish`, and a pump that dies in
+ * the middle of one leaves the figures before it whole. A reader that finds the same version before and after its copy
+ * has a snapshot of one moment; with another, the writer may have begun to fill the place again.
  */
 const counterNames = [
   /** Frames taken from the ring, damaged ones included. */
@@ -12,6 +15,9 @@ const counterNames = [
   "recovered",
   "acknowledged",
   "deadLettered",
+  /** Among the pending: those whose outcome the commit under way is to record, for a pump that follows a crash in it. */
+  "acknowledging",
+  "burying",
   /** Bytes of the table of dead letters. */
   "deadLetterBytes",
   /** Dead letters that left it for newer ones. */
@@ -39,9 +45,10 @@ export const pumpStates = ["sending", "backing-off", "held", "stopped"] as const
 export type PumpState = (typeof pumpStates)[number];
 
 const versionBytes = 8;
+const placeBytes = counterNames.length * Float64Array.BYTES_PER_ELEMENT;
 
 export function createCounterMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(versionBytes + counterNames.length * Float64Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer(versionBytes + 2 * placeBytes);
 }
 
 export function zeroCounters(): Counters {
@@ -50,31 +57,36 @@ export function zeroCounters(): Counters {
 
 export class SharedCounters {
   readonly #version: Int32Array;
-  readonly #values: Float64Array;
+  readonly #places: readonly [Float64Array, Float64Array];
 
   constructor(memory: SharedArrayBuffer) {
     this.#version = new Int32Array(memory, 0, 1);
-    this.#values = new Float64Array(memory, versionBytes, counterNames.length);
+    const placeAt = (offset: number): Float64Array => new Float64Array(memory, offset, counterNames.length);
+    this.#places = [placeAt(versionBytes), placeAt(versionBytes + placeBytes)];
   }
 
   /** For the one writer. */
   publish(counters: Counters): void {
-    // Odd already: the writer before this one died inside.
-    Atomics.or(this.#version, 0, 1);
+    const version = Atomics.load(this.#version, 0) + 1;
+    const place = this.#placeOf(version);
     for (let index = 0; index < counterNames.length; index++) {
-      this.#values[index] = counters[counterNames[index] as CounterName];
+      place[index] = counters[counterNames[index] as CounterName];
     }
-    Atomics.add(this.#version, 0, 1);
+    Atomics.store(this.#version, 0, version);
   }
 
   read(): Counters {
     const counters = zeroCounters();
-    // The writer is inside for well under a microsecond; if it died there, the last values are the best there are.
-    for (let attempt = 0; attempt < 10_000; attempt++) {
-      const before = Atomics.load(this.#version, 0);
-      for (const [index, name] of counterNames.entries()) counters[name] = this.#values[index] as number;
-      if ((before & 1) === 0 && Atomics.load(this.#version, 0) === before) break;
+    for (;;) {
+      const version = Atomics.load(this.#version, 0);
+      const place = this.#placeOf(version);
+      for (const [index, name] of counterNames.entries()) counters[name] = place[index] as number;
+      // The writer takes milliseconds from one version to the next: a second attempt is rare, a third is not seen.
+      if (Atomics.load(this.#version, 0) === version) return counters;
     }
-    return counters;
+  }
+
+  #placeOf(version: number): Float64Array {
+    return this.#places[version & 1] as Float64Array;
   }
 }

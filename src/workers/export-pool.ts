@@ -45,7 +45,8 @@ export class ExportPool {
   async checkAuth(task: AuthCheckTask): Promise<AuthCheckResult> {
     try {
       const pool = await this.#start();
-      return (await pool.run(task, { name: "checkAuth" })) as AuthCheckResult;
+      const running = pool.run(task, { name: "checkAuth" });
+      return (await this.#withPatience(pool, running, task.timeoutMs)) as AuthCheckResult;
     } catch (error) {
       return { ok: false, cause: "server-error", reason: crashed(error) };
     }

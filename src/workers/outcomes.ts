@@ -1,6 +1,10 @@
 import type { DeadLetter } from "../buffer/dead-letters.ts";
 import type { Journal } from "../buffer/journal.ts";
-import type { SpanRun } from "../buffer/span-run.ts";
+import { PackedPayloads } from "../buffer/packed-payloads.ts";
+import { SpanRun } from "../buffer/span-run.ts";
+
+/** What V8 needs for a range or a letter besides its payload: a generous guess. */
+const entryBytes = 128;
 
 /**
  * What has become of spans and is not recorded yet. Many reports are recorded in one transaction; what the disk
@@ -13,6 +17,12 @@ export class Outcomes {
   #acknowledgedCount = 0;
   /** Older letters that had to leave for these. */
   #lettersLeft = 0;
+  #letterBytes = 0;
+
+  /** Memory in use, in bytes. */
+  get bytes(): number {
+    return this.#letterBytes + (this.#acknowledged.length + this.#letters.length) * entryBytes;
+  }
 
   get isEmpty(): boolean {
     return this.#acknowledgedCount === 0 && this.#letters.length === 0;
@@ -32,8 +42,13 @@ export class Outcomes {
   bury(runs: readonly SpanRun[], status: number | undefined, reason: string): void {
     for (const run of runs) {
       for (let index = 0; index < run.count; index++) {
-        this.#letters.push({ span: run.slice(index, index + 1), status, reason });
+        // A copy: one refused span must not hold the memory of all that came with it.
+        const payload = PackedPayloads.of([run.payload(index)]);
+        const span = new SpanRun(run.firstId + index, run.acceptedAtMs, payload, run.isJournalled);
+        this.#letters.push({ span, status, reason });
+        this.#letterBytes += span.byteLength;
       }
+      run.release();
     }
   }
 
@@ -46,6 +61,10 @@ export class Outcomes {
   /** How many spans they are about. */
   get count(): number {
     return this.#acknowledgedCount + this.#letters.length;
+  }
+
+  get acknowledgedCount(): number {
+    return this.#acknowledgedCount;
   }
 
   /** Makes the changes; they count once the transaction around is through and `clear` has been called. */
@@ -65,6 +84,7 @@ export class Outcomes {
     for (const { span } of this.#letters) span.release();
     this.#acknowledged = [];
     this.#letters = [];
+    this.#letterBytes = 0;
     this.#acknowledgedCount = 0;
     return counts;
   }

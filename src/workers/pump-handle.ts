@@ -13,17 +13,26 @@ import { PumpWatch } from "./pump-watch.ts";
 /** A pump that crashed is started again after this long, and after the second crash in a minute after ten times that. */
 const firstRestartMs = 100;
 
-/** So many crashes in so long: from then on a new attempt is made only once in that time. */
+/** So many crashes in so long: from then on a new attempt is made now and then (`retryMs`). */
 const maxCrashes = 3;
 const crashWindowMs = 60_000;
 
-const hangLimitMs = 20_000;
-
-/** A thread that does not end when it is told to is stuck in the operating system. Another takes its place after this. */
-const terminationLimitMs = 60_000;
-
 /** An answer to `checkAuth` that has not come so long after its own limit does not come. */
 const answerGraceMs = 5_000;
+
+/** The longest that a command about dead letters may take. */
+const deskLimitMs = 30_000;
+
+export interface PumpLimits {
+  /** Without a sign of life for so long the pump hangs. A disk may keep a commit waiting for seconds. */
+  hangMs: number;
+  /** A thread that does not end when it is told to is stuck in the operating system: after this another takes its place. */
+  terminationMs: number;
+  /** From one attempt to the next once the pump has been given up. */
+  retryMs: number;
+}
+
+const defaultLimits: PumpLimits = { hangMs: 20_000, terminationMs: 60_000, retryMs: 60_000 };
 
 export interface PumpHandleOptions {
   pumpUrl: URL;
@@ -32,15 +41,10 @@ export interface PumpHandleOptions {
   onNotice: (level: "info" | "warn", message: string) => void;
   /** Which journal the pump has taken. */
   onJournal: (id: string) => void;
-  /** Default: 20,000. */
-  hangLimitMs?: number;
+  limits?: Partial<PumpLimits>;
 }
 
 type Waiting = (result: unknown) => void;
-
-/** The longest that a command about dead letters may take. */
-const deskLimitMs = 30_000;
-
 /** The request without its number, which the handle gives. */
 type Request = CallerMessage extends infer Message
   ? Message extends { id: number }
@@ -53,12 +57,17 @@ type Request = CallerMessage extends infer Message
  * answer. A thread that crashes or hangs is started again on the same ring; those who wait are asked for again.
  */
 export class PumpHandle {
-  lastError: string | undefined;
   readonly #options: PumpHandleOptions;
+  readonly #limits: PumpLimits;
   readonly #waiting = new Map<number, { request: CallerMessage; done: Waiting }>();
   readonly #watch: PumpWatch;
   #worker: Worker | undefined;
+  /** It hangs, and has been told to end. */
+  #isTerminating = false;
   #nextId = 1;
+  /** The pump's own word, and how it ended. */
+  #reportedError: string | undefined;
+  #crash: string | undefined;
   /** When the pump crashed, of late (`performance.now()`). */
   #crashesAtMs: number[] = [];
   #hasCrashed = false;
@@ -68,10 +77,30 @@ export class PumpHandle {
 
   constructor(options: PumpHandleOptions) {
     this.#options = options;
-    const limitMs = options.hangLimitMs ?? hangLimitMs;
-    const onHanging = (): void => this.#endHanging(`no sign of life for ${limitMs / 1000} s`);
-    this.#watch = new PumpWatch({ ring: options.ring, limitMs, onHanging });
+    this.#limits = { ...defaultLimits, ...options.limits };
+    const { hangMs } = this.#limits;
+    const onHanging = (): void => this.#endHanging(`no sign of life for ${hangMs / 1000} s`);
+    this.#watch = new PumpWatch({ ring: options.ring, limitMs: hangMs, onHanging });
     this.#start();
+  }
+
+  /** Is there a thread that may be expected to work? It may still be starting. */
+  get isRunning(): boolean {
+    return this.#worker !== undefined && !this.#isTerminating;
+  }
+
+  /** Has the pump crashed too often? Spans stay in memory; an attempt is made every minute. */
+  get isGivenUp(): boolean {
+    return this.#isGivenUp;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** What is wrong; undefined while all is well. */
+  get lastError(): string | undefined {
+    return this.#crash ?? this.#reportedError;
   }
 
   /** Resolves when all that is in the ring now, and in the journal, is acknowledged or dead-lettered, or on the signal. */
@@ -85,16 +114,16 @@ export class PumpHandle {
     this.end();
   }
 
+  /** Answers within the task's limit and some seconds, whatever the pump does. */
   async checkAuth(task: AuthCheckTask): Promise<AuthCheckResult> {
-    const limit = AbortSignal.timeout(task.timeoutMs + answerGraceMs);
-    const result = await this.#ask({ type: "check-auth", task }, limit);
+    const result = await this.#askWithin(task.timeoutMs + answerGraceMs, { type: "check-auth", task });
     if (result !== undefined) return result as AuthCheckResult;
     return { ok: false, cause: "server-error", reason: this.#noAnswer() };
   }
 
   /** @throws Error when the pump does not answer, or could not do it. */
   async deadLetters(command: DeadLetterCommand): Promise<unknown> {
-    const answer = await this.#ask({ type: "dead-letters", command }, AbortSignal.timeout(deskLimitMs));
+    const answer = await this.#askWithin(deskLimitMs, { type: "dead-letters", command });
     const { result, error } = (answer ?? { error: this.#noAnswer() }) as { result?: unknown; error?: string };
     if (error !== undefined) throw new Error(`langfuse-span-buffer: dead letters: ${error}`);
     return result;
@@ -117,6 +146,15 @@ export class PumpHandle {
     return `the buffer's thread does not answer${this.lastError === undefined ? "" : `: ${this.lastError}`}`;
   }
 
+  /** As `#ask`, but keeps the process alive until the time is over, as the answer would: the caller waits. */
+  async #askWithin(limitMs: number, request: Request): Promise<unknown> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), limitMs);
+    const result = await this.#ask(request, limit.signal);
+    clearTimeout(timer);
+    return result;
+  }
+
   #ask(request: Request, signal?: AbortSignal): Promise<unknown> {
     if (this.#isEnded) return Promise.resolve(undefined);
     return new Promise((resolve) => {
@@ -137,14 +175,16 @@ export class PumpHandle {
       const workerData: PumpSetup = { ...setup, isRestart: this.#hasCrashed };
       const worker = new Worker(pumpUrl, { workerData, execArgv: [], name: "span-buffer-pump" });
       worker.on("message", (message: PumpMessage) => this.#receive(message));
-      worker.on("error", (error: Error) => {
-        reason = error.message;
+      // Anything can be thrown.
+      worker.on("error", (error: unknown) => {
+        reason = error instanceof Error ? error.message : String(error);
       });
       // Not with the error: only a thread that has ended has let go of its journal.
       worker.on("exit", (code) => this.#crashed(worker, reason ?? `exit code ${code}`));
       // After the listeners: a listener for messages takes the reference anew.
       worker.unref();
       this.#worker = worker;
+      this.#isTerminating = false;
       this.#watch.begin();
       for (const { request } of this.#waiting.values()) worker.postMessage(request);
       if (this.#waiting.size > 0) worker.ref();
@@ -158,11 +198,12 @@ export class PumpHandle {
     const worker = this.#worker;
     if (worker === undefined || this.#isEnded) return;
     this.#watch.end();
+    this.#isTerminating = true;
     const crashed = (): void => {
       clearTimeout(limit);
       this.#crashed(worker, reason);
     };
-    const limit = setTimeout(crashed, terminationLimitMs).unref();
+    const limit = setTimeout(crashed, this.#limits.terminationMs).unref();
     letGo(worker);
     worker.once("exit", crashed);
   }
@@ -171,6 +212,8 @@ export class PumpHandle {
     if (this.#isEnded || worker !== this.#worker) return;
     this.#worker = undefined;
     this.#hasCrashed = true;
+    // The next pump has its own to say.
+    this.#reportedError = undefined;
     this.#watch.end();
     this.#options.ring.disown();
     const nowMs = performance.now();
@@ -182,23 +225,23 @@ export class PumpHandle {
 
   /** How long until the next attempt; says what has happened. */
   #restartDelayMs(reason: string): number {
-    this.lastError = `the pump thread ended (${reason})`;
+    this.#crash = `the pump thread ended (${reason})`;
     const { onNotice } = this.#options;
     const crashes = this.#crashesAtMs.length;
     if (crashes < maxCrashes && !this.#isGivenUp) {
       const delayMs = firstRestartMs * 10 ** (crashes - 1);
-      onNotice("warn", `${this.lastError}: starting it again in ${delayMs} ms, spans wait in memory`);
+      onNotice("warn", `${this.#crash}: starting it again in ${delayMs} ms, spans wait in memory`);
       return delayMs;
     }
     // Said once, however long it goes on.
     if (!this.#isGivenUp) {
       onNotice(
         "warn",
-        `${this.lastError}, for the third time in a minute: from now on spans are kept in memory alone, at most maxMemoryBytes of them, and nothing is sent; a new attempt is made every minute, and what is in memory when the process ends is left in the directory for the next start. Please report this`,
+        `${this.#crash}, for the third time in a minute: from now on spans are kept in memory alone, at most maxMemoryBytes of them, and nothing is sent; a new attempt is made every minute, and what is in memory when the process ends is left in the directory for the next start. Please report this`,
       );
     }
     this.#isGivenUp = true;
-    return crashWindowMs;
+    return this.#limits.retryMs;
   }
 
   #receive(message: PumpMessage): void {
@@ -222,15 +265,14 @@ export class PumpHandle {
         this.#options.onNotice(message.level, message.message);
         return;
       case "last-error":
-        this.lastError = message.message;
+        this.#reportedError = message.message;
         return;
     }
   }
 
   /** It has taken the ring, and stayed alive for a while. */
   #pumpRuns(): void {
-    if (!this.#hasCrashed) return;
-    this.lastError = undefined;
+    this.#crash = undefined;
     if (!this.#isGivenUp) return;
     this.#isGivenUp = false;
     this.#options.onNotice("warn", "the pump thread runs again: spans go to the journal and to Langfuse");

@@ -55,13 +55,15 @@ parentPort?.close();
 
 function createPump(journalSlot: JournalSlot): Pump | undefined {
   const { journal } = journalSlot;
+  const ownCount = isOwnJournal ? journal.count : 0;
   const damaged = journalSlot.file === ":memory:" ? 0 : adoptLeftovers(journalSlot);
   const committed = committedSequence(journal);
-  journal.openRing(setup.ringId, committed);
+  journal.openRing(setup.ringId, committed >>> 0);
   const ring = new RingConsumer(setup.ring, committed);
   if (!ring.claim()) return undefined;
   const store = new Store(limitsFor(journalSlot), journal, announcer);
-  continueCounters(store, ring);
+  store.counters.taken = committed;
+  continueCounters(store, ownCount);
   store.counters.recovered += damaged;
   store.counters.droppedDamaged += damaged;
   const pool = new ExportPool({
@@ -162,28 +164,43 @@ function limitsFor(journalSlot: JournalSlot): PumpSetup {
   return { ...setup, maxDiskBytes: Math.min(setup.maxDiskBytes, setup.maxMemoryBytes) };
 }
 
-/** Where an earlier pump of the same ring, which crashed, had got to. */
+/** How many frames an earlier pump of the same ring, which crashed, had dealt with. */
 function committedSequence(journal: Journal): number {
-  // With durability `overflow`, or without its own journal, that one has taken more than is in this journal.
-  return Math.max(journal.ringPosition(setup.ringId) ?? 0, counters.read().taken);
+  const { taken } = counters.read();
+  // Without its own journal, or with durability `overflow`, it may have taken more than this journal knows of.
+  const position = journal.ringPosition(setup.ringId) ?? taken;
+  // Frames are numbered modulo 2^32, taken ones are not.
+  return taken + Math.max(0, (position - taken) | 0);
 }
 
-/** A pump that follows a crashed one goes on counting where that one last published. */
-function continueCounters(store: Store, ring: RingConsumer): void {
-  const before = counters.read();
-  const { pending } = store.counters;
-  Object.assign(store.counters, before, { pending });
-  if (!setup.isRestart) {
-    store.counters.recovered = pending;
-    return;
-  }
-  store.counters.taken = Math.max(before.taken, ring.lastSequence);
-  const { taken, recovered, acknowledged, deadLettered, droppedDiskFull, droppedDamaged } = store.counters;
-  const unaccounted = taken + recovered - pending - acknowledged - deadLettered - droppedDiskFull - droppedDamaged;
-  // What is neither pending nor counted: deleted on an acknowledgement just before the crash; or, with durability
-  // `overflow`, in the memory that the crash took; or in a journal that is not to be had now, and recovered when it is.
-  if (setup.durability === "journal" && isOwnJournal) store.counters.acknowledged += unaccounted;
-  else store.counters.droppedDamaged += unaccounted;
+/**
+ * A pump that follows a crashed one goes on counting where that one last published.
+ *
+ * @param ownCount spans that the earlier pump's own journal had before anything was adopted.
+ */
+function continueCounters({ counters: now }: Store, ownCount: number): void {
+  const { taken, pending } = now;
+  Object.assign(now, counters.read(), { taken, pending });
+  now.recovered += pending - ownCount;
+  const settled = now.acknowledged + now.deadLettered + now.droppedDiskFull + now.droppedDamaged;
+  const missing = taken + now.recovered - pending - settled;
+  // Spans that the earlier pump adopted and did not live to count.
+  now.recovered += Math.max(0, -missing);
+  // Recorded by a commit that it did not live to count.
+  const acknowledged = Math.min(now.acknowledging, Math.max(0, missing));
+  const buried = Math.min(now.burying, Math.max(0, missing - acknowledged));
+  now.acknowledged += acknowledged;
+  now.deadLettered += buried;
+  const lost = Math.max(0, missing - acknowledged - buried);
+  now.droppedDamaged += lost;
+  if (lost > 0) announcer.say("crash-lost", "warn", `${lost} spans ${fateOfLost()}`);
+}
+
+function fateOfLost(): string {
+  if (setup.durability === "overflow")
+    return "were in the memory of the pump that crashed, and are lost (durability overflow)";
+  if (isOwnJournal) return "are no longer in the journal of the pump that crashed, and are lost";
+  return "are in the journal of the pump that crashed, which cannot be had now: they count as dropped, and as recovered once they are found";
 }
 
 function post(message: PumpMessage): void {

@@ -5,7 +5,7 @@ const lookEveryMs = 1_000;
 
 export interface PumpWatchOptions {
   ring: RingProducer;
-  /** Without a sign of life for so long the pump hangs. A disk may keep a commit waiting for seconds. */
+  /** Without a sign of life for so long the pump hangs. */
   limitMs: number;
   onHanging: () => void;
 }

@@ -133,7 +133,7 @@ export class Pump {
 
   /** One round of all work that can be done now. Returns whether the next should follow at once. */
   #turn(): boolean {
-    const { ring, store, sender } = this.#parts;
+    const { ring, store, sender, counters } = this.#parts;
     ring.countTurn();
     if (store.isDamaged) store.repair(sender.handedOut(), ring);
     if (this.#closing === undefined) {
@@ -143,12 +143,13 @@ export class Pump {
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
     sender.isCallerLate = isLate(ring.callerLateMs());
     const isClosing = this.#closing !== undefined;
+    if (store.countUnrecorded()) counters.publish(store.counters);
     const isHurried = store.takeFrom(ring, isClosing || sender.circuit.state !== "sending");
     // At once, not when the requests under way are done: nobody knows how long the process still lives.
     if (isClosing) store.journalAll(sender.handedOut());
     this.#markFlushes();
     sender.isUrgent = this.#flushes.length > 0;
-    if (!isClosing) sender.dispatch();
+    if (!isClosing && !store.isFullOfOutcomes) sender.dispatch();
     this.#answerFlushes();
     this.publish();
     return isHurried || store.isDamaged;

@@ -366,6 +366,19 @@ export class Store {
     }
   }
 
+  /** Counts what the next commit is to record. Returns whether there is anything. */
+  countUnrecorded(): boolean {
+    const { count, acknowledgedCount } = this.#outcomes;
+    this.counters.acknowledging = acknowledgedCount;
+    this.counters.burying = count - acknowledgedCount;
+    return count > 0;
+  }
+
+  /** Have so many outcomes piled up in front of a disk that refuses them that no more should come about? */
+  get isFullOfOutcomes(): boolean {
+    return this.#outcomes.bytes >= this.#setup.maxMemoryBytes / 8;
+  }
+
   /** Has the disk taken every outcome? */
   get isAllRecorded(): boolean {
     return this.#outcomes.isEmpty;
@@ -426,6 +439,7 @@ export class Store {
     this.counters.pending -= acknowledged + deadLettered;
     this.counters.acknowledged += acknowledged;
     this.counters.deadLettered += deadLettered;
+    this.countUnrecorded();
     this.counters.deadLettersLeft += lettersLeft;
     if (deadLettered > 0) this.#sayDeadLetters();
     this.#handedOut -= acknowledged + deadLettered;

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { ExportPool, type ExportPoolOptions } from "../../src/workers/export-pool.ts";
-import type { ExportReport, ExportTask } from "../../src/workers/messages.ts";
+import type { AuthCheckTask, ExportReport, ExportTask } from "../../src/workers/messages.ts";
 
 const taskUrl = new URL("../programs/odd-tasks.ts", import.meta.url).href;
 
@@ -29,6 +29,12 @@ test.each([
   if (way !== "throw")
     expect(report).toMatchObject({ verdict: "retry", reason: expect.stringContaining("export thread") });
   expect(await send(pool, "good")).toMatchObject({ verdict: "acknowledged" });
+});
+
+test("a check of the keys that never comes back is answered all the same", async () => {
+  const pool = poolOf();
+  const result = await pool.checkAuth({ timeoutMs: 10 } as unknown as AuthCheckTask);
+  expect(result).toMatchObject({ ok: false, cause: "server-error" });
 });
 
 test("a thread that grows is replaced; what it has under way comes to its end", async () => {

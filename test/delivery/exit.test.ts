@@ -1,31 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { bufferFor, standIn } from "../support/buffers.ts";
+import { startProgram } from "../support/programs.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const program = fileURLToPath(new URL("../programs/program.ts", import.meta.url));
-
-interface Ended {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  stderr: string;
-}
-
-function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  const ended = once(child, "close").then(([code, signal]) => ({
-    code: code as number | null,
-    signal: signal as NodeJS.Signals | null,
-    stderr,
-  }));
-  return { child, ended };
+function start(...args: string[]): ReturnType<typeof startProgram> {
+  return startProgram("program.ts", args);
 }
 
 /** Delivers what the directory holds, and says how many spans the server has then and how many came twice. */
@@ -39,7 +19,7 @@ async function storedAfterRestart(url: string, directory: string, server: Awaite
 test("a program that just returns delivers its span and ends by itself", async () => {
   const server = await standIn();
   const { ended } = start("return", server.url, temporaryDirectory());
-  expect(await ended).toEqual({ code: 0, signal: null, stderr: "" });
+  expect(await ended).toEqual({ code: 0, signal: null, stdout: "", stderr: "" });
   expect(server.account()).toMatchObject({ spans: 1, twice: 0 });
 });
 
@@ -48,7 +28,7 @@ test("a program that just returns ends by itself although Langfuse is away, with
   const directory = temporaryDirectory();
   await server.setFault({ kind: "down" });
   const { ended } = start("return", server.url, directory);
-  expect(await ended).toEqual({ code: 0, signal: null, stderr: "" });
+  expect(await ended).toEqual({ code: 0, signal: null, stdout: "", stderr: "" });
   await server.setFault(undefined);
   expect(await storedAfterRestart(server.url, directory, server)).toEqual({ spans: 1, twice: 0 });
 });
@@ -78,7 +58,7 @@ test.each([
   expect(await storedAfterRestart(server.url, directory, server)).toEqual({ spans: 500, twice: 0 });
 });
 
-test.each(["SIGTERM", "SIGINT"] as const)(
+test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
   "%s keeps every span and still ends the process by that signal",
   async (signal) => {
     const server = await standIn();

@@ -17,3 +17,7 @@ export async function send(task: ExportTask): Promise<ExportReport> {
   await new Promise((resolve) => setTimeout(resolve, 20));
   return { verdict: "acknowledged", truncated: 0, requests: 1, durationMs: 1, memoryBytes };
 }
+
+export async function checkAuth(): Promise<never> {
+  return await new Promise(() => undefined);
+}

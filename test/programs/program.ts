@@ -12,12 +12,16 @@ const buffer = new SpanBuffer({
   batchSize: 1_000,
   durability: durability as "journal" | "strict" | "overflow",
   ...(ringBytes === "" ? {} : { ringBytes: Number(ringBytes) }),
+  ...(way === "auth-check" ? { exportTimeoutMs: 100 } : {}),
   logger: { warn: () => undefined },
 });
 for (let index = 0; index < Number(count); index++) buffer.startSpan(way, { input: { index } }).end();
 
 switch (way) {
   case "return":
+    break;
+  case "auth-check":
+    process.stdout.write(`${JSON.stringify(await buffer.authCheck())}\n`);
     break;
   case "exit":
     process.exit(0);

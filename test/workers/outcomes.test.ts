@@ -91,3 +91,37 @@ test("an insert that fails takes no acknowledgement with it", async () => {
   bench.store.takeFrom(bench.ring, false);
   expect(bench.store.counters).toMatchObject({ taken: 15, acknowledged: 10, pending: 5 });
 });
+
+test("outcomes that pile up in front of a disk that refuses them are bounded in bytes: nothing more is handed out", () => {
+  const bench = makeBench(good, { maxMemoryBytes: 80_000 });
+  const letter = "x".repeat(1_000);
+  bench.push(...Array.from({ length: 10 }, () => letter));
+  const runs = bench.store.takeLive(10, 1_000_000);
+  expect(bench.store.isFullOfOutcomes).toBe(false);
+  vi.spyOn(bench.journal, "bury").mockImplementation(() => {
+    throw new Error("disk full");
+  });
+  bench.store.bury(runs, 400, "refused");
+  expect(bench.store.record()).toBe(false);
+  expect(bench.store.isFullOfOutcomes).toBe(true);
+  vi.restoreAllMocks();
+  vi.spyOn(bench.store, "isDiskResting", "get").mockReturnValue(false);
+  expect(bench.store.record()).toBe(true);
+  expect(bench.store.isFullOfOutcomes).toBe(false);
+  expect(bench.store.counters).toMatchObject({ deadLettered: 10, pending: 0 });
+});
+
+test("a letter holds its own payload alone, not the memory of all that came with it", () => {
+  const journal = new Journal(":memory:");
+  const packed = PackedPayloads.of(numbered(100).map((text) => Buffer.from(text)));
+  const run = new SpanRun(journal.nextIds(100), 0, packed, true);
+  journal.insert([run]);
+  const outcomes = new Outcomes();
+  outcomes.acknowledge([run.slice(0, 50), run.slice(51)]);
+  outcomes.bury([run.slice(50, 51)], 400, "refused");
+  expect(packed.bytes.buffer.byteLength).toBe(0);
+  outcomes.write(journal, 1_000_000);
+  expect(outcomes.clear()).toMatchObject({ acknowledged: 99, deadLettered: 1 });
+  expect(outcomes.bytes).toBe(0);
+  journal.close();
+});

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { createCounterMemory, SharedCounters } from "../../src/buffer/counters.ts";
 import { Journal } from "../../src/buffer/journal.ts";
 import { PackedPayloads } from "../../src/buffer/packed-payloads.ts";
@@ -120,6 +120,17 @@ test("a report that comes while the pump sleeps is recorded then, not with the n
   const recordedBy = performance.now() + 2_000;
   await until(() => bench.counters.read().acknowledged === 30 || performance.now() > recordedBy);
   expect(bench.counters.read()).toMatchObject({ acknowledged: 30, pending: 0 });
+});
+
+test("nothing is sent while the outcomes that the disk refuses fill their share of the memory", async () => {
+  const isFull = vi.spyOn(Store.prototype, "isFullOfOutcomes", "get").mockReturnValue(true);
+  const bench = startPump(1);
+  for (let index = 0; index < 30; index++) expect(bench.producer.pushText(`span ${index}`)).toBe(true);
+  await until(() => bench.counters.read().taken === 30);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(bench.largest()).toBe(0);
+  isFull.mockRestore();
+  await until(() => bench.counters.read().acknowledged === 30);
 });
 
 test("flush waits for the backfill too", async () => {
