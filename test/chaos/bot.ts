@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { ProducerOptions } from "./producer.ts";
 
 const producerFile = fileURLToPath(new URL("./producer.ts", import.meta.url));
+const preloadUrl = new URL("./with-killing-pump.ts", import.meta.url).href;
 const recordBytes = 16;
 
 export interface EndedSpan {
@@ -19,9 +20,12 @@ export class Bot {
   readonly #chunks: Buffer[] = [];
   readonly #pipe: Readable;
 
-  constructor(options: ProducerOptions) {
-    this.#child = spawn(process.execPath, [producerFile, JSON.stringify(options)], {
+  /** @param killPoint where it is to kill itself (killing-pump.ts). */
+  constructor(options: ProducerOptions, killPoint?: string) {
+    const preload = killPoint === undefined ? [] : ["--import", preloadUrl];
+    this.#child = spawn(process.execPath, [...preload, producerFile, JSON.stringify(options)], {
       stdio: ["ignore", "ignore", "inherit", "pipe"],
+      env: { ...process.env, KILL_POINT: killPoint ?? "" },
     });
     this.#pipe = this.#child.stdio[3] as Readable;
     this.#pipe.on("data", (chunk: Buffer) => this.#chunks.push(chunk));

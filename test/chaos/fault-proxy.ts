@@ -28,6 +28,8 @@ const trickleMs = 100;
 /** Stands on loopback between a bot and the stand-in. */
 export class FaultProxy {
   readonly url: string;
+  /** Called when a part of a request has gone on to the server, and when a part of an answer has gone to the client. */
+  onTraffic: ((what: "request-sent" | "answer-received") => void) | undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #fault: ProxyFault = "none";
@@ -70,10 +72,13 @@ export class FaultProxy {
     let received = 0;
     client.on("data", (chunk) => {
       received += chunk.length;
-      server.write(chunk);
+      server.write(chunk, () => this.onTraffic?.("request-sent"));
       if (fault === "reset-in-request" && received > 2_000) client.resetAndDestroy();
     });
-    server.on("data", (chunk) => answer(client, chunk, fault, lateMs));
+    server.on("data", (chunk) => {
+      answer(client, chunk, fault, lateMs);
+      this.onTraffic?.("answer-received");
+    });
   }
 
   #keep(socket: Socket): Socket {

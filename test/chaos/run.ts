@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { runDamage } from "./damage.ts";
 import { kills } from "./kills.ts";
 import { outage } from "./outage.ts";
+import { points } from "./points.ts";
 import { Random } from "./random.ts";
 import type { ScenarioContext, ScenarioResult } from "./scenario.ts";
 import { storm } from "./storm.ts";
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true, default: [] },
     minutes: { type: "string", default: "2" },
     rounds: { type: "string", default: "100" },
+    times: { type: "string", default: "10" },
     count: { type: "string", default: "500" },
     spans: { type: "string", default: "1000000" },
     bots: { type: "string", default: "2" },
@@ -34,6 +36,8 @@ const scenarios: Record<string, (context: ScenarioContext) => Promise<ScenarioRe
     const durationMs = Number(values.minutes) * 60_000;
     return inTurn(durabilities, (durability) => storm(context, { durationMs, bots: Number(values.bots), durability }));
   },
+  points: (context) =>
+    inTurn(durabilities, (durability) => points(context, { times: Number(values.times), durability })),
   damage: async ({ seed, directory, progress }) => {
     const onProgress = (done: number): void => progress(`${done} of ${values.count} damaged journals`);
     const account = await runDamage({ seed, count: Number(values.count), directory, onProgress });
