@@ -35,12 +35,18 @@ export async function kills(
     flushInterval: 0.2,
   };
   const bots: Bot[] = [];
+  /** What the server got again while each process lived: nearly all of it was under way at the kill before. */
+  const repeated: number[] = [];
+  let repeatedBefore = 0;
   try {
     for (let round = 1; round <= rounds && !signal.aborted; round++) {
       const bot = new Bot({ buffer, spansPerSecond });
       bots.push(bot);
       await bot.hasBegun();
       await pause(random.whole(300, 1_000));
+      const repeatedNow = await server.repeatedCount();
+      repeated.push(repeatedNow - repeatedBefore);
+      repeatedBefore = repeatedNow;
       await bot.end("SIGKILL");
       if (round % 10 === 0) progress(`${durability}: ${round} of ${rounds} kills`);
     }
@@ -53,6 +59,7 @@ export async function kills(
       bots.map((bot) => judge(bot, arrivals)),
       durability,
       pending,
+      repeated,
     );
   } finally {
     for (const bot of bots) bot.signal("SIGKILL");
@@ -60,7 +67,12 @@ export async function kills(
   }
 }
 
-function account(verdicts: readonly Verdict[], durability: string, pending: number): ScenarioResult {
+function account(
+  verdicts: readonly Verdict[],
+  durability: string,
+  pending: number,
+  repeated: readonly number[],
+): ScenarioResult {
   const sum = (of: (verdict: Verdict) => number): number => verdicts.reduce((total, each) => total + of(each), 0);
   const tails = verdicts.map(({ lostTailMs }) => lostTailMs);
   const tailMs = Object.fromEntries(

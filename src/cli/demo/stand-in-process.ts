@@ -49,6 +49,13 @@ export class StandInProcess {
     return ((await response.json()) as { spans: number }).spans;
   }
 
+  /** How often a span came that had come before. */
+  async repeatedCount(): Promise<number> {
+    const response = await fetch(`${this.#controlUrl}/account`);
+    const { arrivals, spans } = (await response.json()) as { arrivals: number; spans: number };
+    return arrivals - spans;
+  }
+
   /** Every span id that was stored, with the number of accepted requests it came in. */
   async arrivals(): Promise<Map<string, number>> {
     const response = await fetch(`${this.#controlUrl}/ids`);
