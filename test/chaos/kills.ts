@@ -88,7 +88,7 @@ function account(
     lostTailMs: tailMs,
     roundsBeyond20Ms: tails.filter((each) => each > maxTailMs).length,
     twice: sum(({ twice }) => twice),
-    mostTwiceInARound: Math.max(0, ...verdicts.map(({ twice }) => twice)),
+    mostRepeatedAfterAKill: Math.max(0, ...repeated),
     conservationGaps: sum((each) => each.conservationGaps),
     unhandledRejections: sum((each) => each.unhandledRejections),
     pending,
@@ -101,10 +101,8 @@ function account(
   demand(durability !== "strict" || figures.lost === 0, `${figures.lost} spans are lost`);
   demand(figures.roundsBeyond20Ms <= verdicts.length / 100, `${figures.roundsBeyond20Ms} rounds lost more than 20 ms`);
   const most = exportConcurrency * batchSize;
-  demand(
-    figures.mostTwiceInARound <= most,
-    `${figures.mostTwiceInARound} spans of a round came twice, more than ${most}`,
-  );
+  const again = figures.mostRepeatedAfterAKill;
+  demand(again <= most, `${again} spans were sent again after one kill, more than ${most}`);
   demand(figures.conservationGaps === 0, `${figures.conservationGaps} samples were not conserved`);
   demand(figures.unhandledRejections === 0, `${figures.unhandledRejections} unhandled rejections`);
   demand(pending === 0, `${pending} spans were not delivered in the end`);
