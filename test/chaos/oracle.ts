@@ -11,6 +11,8 @@ export interface Verdict {
   holes: number;
   /** From the first span of the lost tail to the last that ended, in milliseconds; 0: no tail was lost. */
   lostTailMs: number;
+  /** From the first span to the last, in milliseconds. */
+  livedMs: number;
   conservationGaps: number;
   unhandledRejections: number;
 }
@@ -29,6 +31,7 @@ export function judge(bot: Bot, arrivals: ReadonlyMap<string, number>): Verdict 
     lost,
     holes: spans.slice(0, lastStored + 1).filter((span) => !isStored(span)).length,
     lostTailMs: firstOfTail === undefined ? 0 : (spans.at(-1) as EndedSpan).endedAtMs - firstOfTail.endedAtMs,
+    livedMs: (spans.at(-1)?.endedAtMs ?? 0) - (spans[0]?.endedAtMs ?? 0),
     conservationGaps,
     unhandledRejections,
   };

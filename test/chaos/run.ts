@@ -18,6 +18,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     only: { type: "string", multiple: true, default: [] },
     minutes: { type: "string", default: "2" },
+    rate: { type: "string", default: "5000" },
     rounds: { type: "string", default: "100" },
     times: { type: "string", default: "10" },
     count: { type: "string", default: "500" },
@@ -31,7 +32,9 @@ const durabilities = values.durability as ("journal" | "strict")[];
 
 const scenarios: Record<string, (context: ScenarioContext) => Promise<ScenarioResult[]>> = {
   kills: (context) =>
-    inTurn(durabilities, (durability) => kills(context, { rounds: Number(values.rounds), durability })),
+    inTurn(durabilities, (durability) =>
+      kills(context, { rounds: Number(values.rounds), durability, spansPerSecond: Number(values.rate) }),
+    ),
   storm: (context) => {
     const durationMs = Number(values.minutes) * 60_000;
     return inTurn(durabilities, (durability) => storm(context, { durationMs, bots: Number(values.bots), durability }));
