@@ -65,7 +65,9 @@ function lockDatabase(file: string): FileLock | undefined {
 }
 
 function withoutLocks(directory: string, reason: string): Error {
-  return new Error(`the file system of ${directory} has no working locks (${reason}): name a directory on a local disk`);
+  return new Error(
+    `the file system of ${directory} has no working locks (${reason}): name a directory on a local disk`,
+  );
 }
 
 /**

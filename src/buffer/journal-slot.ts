@@ -7,16 +7,7 @@
  * never be sent with the keys of another. A journal without a public key was written before keys were configured; it
  * goes to the first that comes with keys for the same base URL.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { Journal } from "./journal.ts";
@@ -196,28 +187,6 @@ export function takeOrphan(directory: string, owner: JournalOwner): JournalSlot 
     lock.release();
   }
   return undefined;
-}
-
-/** Takes a journal that is new. @throws as `takeJournalSlot`. */
-export function takeFreshSlot(directory: string, owner: JournalOwner, ringId: string): JournalSlot {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const existing = new Set(existingSlots(directory));
-  for (let slot = 1; slot <= maxSlots; slot++) {
-    const file = join(directory, `journal-${slot}.sqlite`);
-    const lock = existing.has(slot) ? undefined : lockSlot(directory, slot);
-    if (lock === undefined) continue;
-    try {
-      const journal = openJournal(file, []);
-      writeOwner(journal, owner);
-      writeFileSync(ownerFile(file), JSON.stringify(owner), { mode: 0o600 });
-      journal.openRing(ringId);
-      return { journal, file, foreign: [], unusable: [], damaged: [], release: () => lock.release() };
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
-  }
-  throw new Error(`all ${maxSlots} journals of ${directory} are in use`);
 }
 
 /** Removes an empty journal, and gives its slot free. */
