@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import type { Journal } from "../buffer/journal.ts";
 import { type JournalOwner, type JournalSlot, makeJournalSlot } from "../buffer/journal-slot.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
@@ -90,10 +89,10 @@ export class DiskReturn {
     before.release();
     this.#failure = undefined;
     announcer.lastError(undefined);
-    const what = wasInMemory ? "the journal is on the disk again" : `the journal was removed from ${directory}`;
-    const then = `${store.counters.pending} pending spans went to a new one, ${basename(this.#slot.file)}`;
     announcer.reset("disk");
-    announcer.say("disk-back", "warn", `${what}: ${then}`);
+    const what = wasInMemory ? "the directory can be used" : `${before.file} was removed while in use`;
+    const text = `${what}: spans go to the journal ${this.#slot.file} from now on, and the ${store.counters.pending} pending ones are in it`;
+    announcer.say("disk-back", "warn", text);
   }
 
   #sayFailed(reason: string): void {
@@ -101,8 +100,8 @@ export class DiskReturn {
     if (reason === this.#failure) return;
     this.#failure = reason;
     const where = store.isInMemory ? "in memory only" : "in the file without a name that is left of it";
-    const what = store.isInMemory ? "the directory cannot be used" : "the journal was removed";
-    const message = `${what} (${directory}: ${reason}); spans are kept ${where}, and the directory is tried again`;
+    const what = store.isInMemory ? "" : `${this.#slot.file} was removed while in use; `;
+    const message = `${what}no journal can be made in ${directory}: ${reason}; spans are kept ${where}, and it is tried again`;
     announcer.reset("disk");
     announcer.say("disk", "warn", message);
     announcer.lastError(message);
