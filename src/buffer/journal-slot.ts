@@ -7,12 +7,21 @@
  * never be sent with the keys of another. A journal without a public key was written before keys were configured; it
  * goes to the first that comes with keys for the same base URL.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { Journal } from "./journal.ts";
 import { NewerJournalError } from "./journal-schema.ts";
-import { isDamage, type Rescue, reasonOf, rebuildJournal, setAsideFile, settleRescue } from "./salvage.ts";
+import {
+  closeWhole,
+  isDamage,
+  type Rescue,
+  reasonOf,
+  rebuildJournal,
+  removeDatabase,
+  setAsideFile,
+  settleRescue,
+} from "./salvage.ts";
 import { openDatabase } from "./sqlite.ts";
 
 export interface JournalOwner {
@@ -70,12 +79,59 @@ export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: 
       continue;
     }
     writeOwner(journal, owner);
-    writeFileSync(ownerFile(file), JSON.stringify(owner), { mode: 0o600 });
+    writeOwnerFile(file, owner);
     // Whoever follows a pump that crashed looks for this.
     journal.openRing(ringId);
     return { journal, file, foreign, unusable, damaged, release: () => lock.release() };
   }
   throw new Error(`all ${maxSlots} journals of ${directory} are in use`);
+}
+
+/**
+ * Makes a journal where there is none, complete from the first moment on that it bears its name: a process that dies
+ * in `fill` leaves nothing.
+ *
+ * @throws as `takeJournalSlot`, and what `fill` throws.
+ */
+export function makeJournalSlot(directory: string, owner: JournalOwner, fill: (journal: Journal) => void): JournalSlot {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (let slot = 1; slot <= maxSlots; slot++) {
+    const file = join(directory, `journal-${slot}.sqlite`);
+    if (isAnythingAt(file)) continue;
+    const lock = lockSlot(directory, slot);
+    if (lock === undefined) continue;
+    try {
+      // Until then another may have had the lock, and made one.
+      if (!isAnythingAt(file)) {
+        const unfinished = unfinishedFile(file);
+        removeDatabase(unfinished);
+        fillJournal(unfinished, owner, fill);
+        writeOwnerFile(file, owner);
+        renameSync(unfinished, file);
+        const journal = new Journal(file);
+        return { journal, file, foreign: [], unusable: [], damaged: [], release: () => lock.release() };
+      }
+    } catch (error) {
+      removeQuietly(unfinishedFile(file));
+      lock.release();
+      throw error;
+    }
+    lock.release();
+  }
+  throw new Error(`all ${maxSlots} journals of ${directory} are in use`);
+}
+
+function fillJournal(file: string, owner: JournalOwner, fill: (journal: Journal) => void): void {
+  createForOwner(file);
+  const journal = new Journal(file);
+  try {
+    writeOwner(journal, owner);
+    fill(journal);
+    closeWhole(journal);
+  } catch (error) {
+    journal.close();
+    throw error;
+  }
 }
 
 /**
@@ -133,28 +189,6 @@ export function takeOrphan(directory: string, owner: JournalOwner): JournalSlot 
   return undefined;
 }
 
-/** Takes a journal that is new. @throws as `takeJournalSlot`. */
-export function takeFreshSlot(directory: string, owner: JournalOwner, ringId: string): JournalSlot {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const existing = new Set(existingSlots(directory));
-  for (let slot = 1; slot <= maxSlots; slot++) {
-    const file = join(directory, `journal-${slot}.sqlite`);
-    const lock = existing.has(slot) ? undefined : lockSlot(directory, slot);
-    if (lock === undefined) continue;
-    try {
-      const journal = openJournal(file, []);
-      writeOwner(journal, owner);
-      writeFileSync(ownerFile(file), JSON.stringify(owner), { mode: 0o600 });
-      journal.openRing(ringId);
-      return { journal, file, foreign: [], unusable: [], damaged: [], release: () => lock.release() };
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
-  }
-  throw new Error(`all ${maxSlots} journals of ${directory} are in use`);
-}
-
 /** Removes an empty journal, and gives its slot free. */
 export function removeJournal(slot: JournalSlot): void {
   const { file } = slot;
@@ -200,8 +234,15 @@ function existingSlots(directory: string): number[] {
     .sort((a, b) => a - b);
 }
 
+/** Undefined: another holds it, or something that is no file stands in its place. */
 function lockSlot(directory: string, slot: number): FileLock | undefined {
-  return tryLock(join(directory, `journal-${slot}.lock`));
+  const file = join(directory, `journal-${slot}.lock`);
+  try {
+    return tryLock(file);
+  } catch (error) {
+    if (existsSync(file) && !statSync(file).isFile()) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -210,6 +251,7 @@ function lockSlot(directory: string, slot: number): FileLock | undefined {
  */
 function openJournal(file: string, damaged: JournalSlot["damaged"]): Journal {
   settleRescue(file);
+  removeDatabase(unfinishedFile(file));
   const isEmpty = !existsSync(file) || statSync(file).size === 0;
   if (isEmpty && existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0) {
     damaged.push({ spans: 0, lost: 0, deadLetters: 0, setAside: setAsideFile(file, "wal-without-database") });
@@ -226,9 +268,30 @@ function openJournal(file: string, damaged: JournalSlot["damaged"]): Journal {
   }
 }
 
+/** Under this name `makeJournalSlot` fills a journal. */
+function unfinishedFile(file: string): string {
+  return file.replace(/\.sqlite$/, ".unfinished.sqlite");
+}
+
+function isAnythingAt(file: string): boolean {
+  return existsSync(file) || existsSync(`${file}-wal`);
+}
+
+function removeQuietly(file: string): void {
+  try {
+    removeDatabase(file);
+  } catch {
+    // Whoever takes the slot next removes it.
+  }
+}
+
 /** Whose journal it is stands beside it too, for one whose own word cannot be read any more. */
 function ownerFile(file: string): string {
   return file.replace(/\.sqlite$/, ".owner");
+}
+
+function writeOwnerFile(file: string, owner: JournalOwner): void {
+  writeFileSync(ownerFile(file), JSON.stringify(owner), { mode: 0o600 });
 }
 
 function readOwnerFile(file: string): JournalOwner {

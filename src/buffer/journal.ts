@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync } from "node:fs";
+import { chmodSync, existsSync, statSync } from "node:fs";
 import { type DeadLetter, DeadLetters, type LetterIds, type StoredLetter } from "./dead-letters.ts";
 import { prepareJournal } from "./journal-schema.ts";
 import { PackedPayloads } from "./packed-payloads.ts";
@@ -66,6 +66,7 @@ export class Journal {
 
   /** A path, or `:memory:` for a journal that lives as long as the process. */
   readonly file: string;
+  readonly #identity: string | undefined;
 
   constructor(file: string) {
     this.file = file;
@@ -74,6 +75,7 @@ export class Journal {
       prepareJournal(this.#database);
       this.limitLog(maxLogBytes);
       if (file !== ":memory:") restrictToOwner(file);
+      this.#identity = identityOf(file);
       const prepare = this.#database.prepare.bind(this.#database);
       this.#begin = prepare("BEGIN IMMEDIATE");
       this.#commit = prepare("COMMIT");
@@ -118,6 +120,11 @@ export class Journal {
     const pageBytes = this.#database.pragma("page_size", { simple: true }) as number;
     this.#database.pragma(`wal_autocheckpoint = ${Math.max(1, Math.floor(bytes / pageBytes))}`);
     this.#database.pragma(`journal_size_limit = ${bytes}`);
+  }
+
+  /** Would another process find it, under its name? */
+  get isOnDisk(): boolean {
+    return this.#identity !== undefined && this.#identity === identityOf(this.file);
   }
 
   /** Spans waiting. */
@@ -396,6 +403,14 @@ export class Journal {
     return { dropped: this.remove(fromId, last), throughId: last };
   }
 
+  /** Removes all spans and dead letters: another journal has them. */
+  clear(): void {
+    this.#change(() => {
+      this.#database.exec("DELETE FROM spans; DELETE FROM dead_letters; DELETE FROM meta WHERE key GLOB 'ring:*'");
+      this.#count = 0;
+    });
+  }
+
   /** Gives some free pages back to the file system. Returns whether it is worth calling again. */
   shrink(): boolean {
     const before = this.#freePages;
@@ -447,6 +462,16 @@ export class Journal {
 /** The key of `meta` for a ring's position. */
 export function ringKey(ringId: string): string {
   return `ring:${ringId}`;
+}
+
+/** Which file bears this name; undefined: none. */
+function identityOf(file: string): string | undefined {
+  try {
+    const stats = statSync(file, { throwIfNoEntry: false });
+    return stats === undefined ? undefined : `${stats.dev}:${stats.ino}`;
+  } catch {
+    return undefined;
+  }
 }
 
 /** SQLite gives the write-ahead log and its index the permissions of the database. */

@@ -16,11 +16,13 @@ import { PackedPayloads } from "./packed-payloads.ts";
 import { SpanRun } from "./span-run.ts";
 import { openDatabase, type SqliteDatabase } from "./sqlite.ts";
 
-/** Damaged journals that are kept; older ones go. */
+/** Damaged journals that are kept: the newest, and older ones as long as they are few and small. */
 const maxSetAside = 5;
+const maxSetAsideBytes = 256 * 1024 * 1024;
 
-/** Rows that are written together. */
+/** Rows that are written together, and their bytes: what is read of them is in memory. */
 const chunkRows = 1_000;
+const chunkBytes = 4 * 1024 * 1024;
 
 /** Ids beyond any that a journal has. */
 const maxId = 2 ** 40;
@@ -88,8 +90,13 @@ export function rebuildJournal(file: string, reason: string, known: KnownSpans =
 export function settleRescue(file: string): void {
   const rescueFile = rescueFileOf(file);
   if (!existsSync(rescueFile)) return;
-  if (existsSync(file)) removeDatabase(rescueFile);
-  else renameSync(rescueFile, file);
+  if (existsSync(file)) {
+    removeDatabase(rescueFile);
+    return;
+  }
+  // The damaged one's log, had it still its name: SQLite would write it into the new one.
+  if (companions.some((ending) => existsSync(file + ending))) setAsideFile(file, "log");
+  renameSync(rescueFile, file);
 }
 
 /** Moves a journal out of the way, or what is there in its stead. Returns its new name. */
@@ -118,51 +125,87 @@ function rescueFileOf(file: string): string {
   return file.replace(/\.sqlite$/, ".rescue.sqlite");
 }
 
-function removeDatabase(file: string): void {
+/**
+ * Closes a journal that is to be renamed: everything must be in its one file by then.
+ *
+ * @throws what the disk throws, also when the write-ahead log could not be carried over.
+ */
+export function closeWhole(journal: Journal): void {
+  const log = `${journal.file}-wal`;
+  journal.close();
+  if (existsSync(log) && statSync(log).size > 0) throw new Error(`${log} could not be carried over: is the disk full?`);
+}
+
+/** Removes a database with what belongs to it, if it is there. @throws what the file system throws. */
+export function removeDatabase(file: string): void {
   for (const ending of ["", ...companions]) rmSync(file + ending, { force: true });
 }
 
 function forgetOldest(file: string): void {
   const prefix = `${basename(file, ".sqlite")}.damaged-`;
   const names = readdirSync(dirname(file)).filter((name) => name.startsWith(prefix) && name.endsWith(".sqlite"));
+  let bytes = 0;
   // Their names sort by time.
-  for (const name of names.sort().slice(0, -maxSetAside)) removeDatabase(join(dirname(file), name));
+  for (const [index, name] of names.sort().reverse().entries()) {
+    const path = join(dirname(file), name);
+    bytes += sizeOf(path);
+    if (index > 0 && (index >= maxSetAside || bytes > maxSetAsideBytes)) removeDatabase(path);
+  }
+}
+
+function sizeOf(file: string): number {
+  let bytes = 0;
+  for (const ending of ["", ...companions]) {
+    const stats = statSync(file + ending, { throwIfNoEntry: false });
+    bytes += stats?.isFile() === true ? stats.size : 0;
+  }
+  return bytes;
 }
 
 function fill(rescueFile: string, file: string, known: KnownSpans): Omit<Rescue, "setAside"> {
-  const { inMemory, isDone, onProgress } = known;
   const fresh = new Journal(rescueFile);
   try {
-    fresh.restore(inMemory);
-    const result = { spans: fresh.count, lost: 0, deadLetters: 0 };
-    const damaged = openDamaged(file);
-    if (damaged === undefined) return result;
-    let done = 0;
-    try {
-      for (const [key, value] of readMeta(damaged)) {
-        if (key === "span_count") result.lost = Number(value) || 0;
-        else fresh.setMeta(key, value);
-      }
-      for (const rows of inChunks(readSpans(damaged))) {
-        const pending = rows.filter(({ id }) => !isDone(id));
-        done += rows.length - pending.length;
-        // Those from memory are in already, and stay as they are.
-        fresh.restore(pending.map(({ id, acceptedAtMs, payload }) => runOf(id, acceptedAtMs, payload)));
-        onProgress();
-      }
-      for (const letters of inChunks(readDeadLetters(damaged))) {
-        fresh.restoreDeadLetters(letters);
-        result.deadLetters += letters.length;
-      }
-    } finally {
-      closeQuietly(damaged);
-    }
-    result.spans = fresh.count;
-    result.lost = Math.max(0, result.lost - done - fresh.count);
+    const result = copyReadable(file, fresh, known);
+    closeWhole(fresh);
     return result;
-  } finally {
+  } catch (error) {
     fresh.close();
+    throw error;
   }
+}
+
+function copyReadable(
+  file: string,
+  fresh: Journal,
+  { inMemory, isDone, onProgress }: KnownSpans,
+): Omit<Rescue, "setAside"> {
+  fresh.restore(inMemory);
+  const result = { spans: fresh.count, lost: 0, deadLetters: 0 };
+  const damaged = openDamaged(file);
+  if (damaged === undefined) return result;
+  let done = 0;
+  try {
+    for (const [key, value] of readMeta(damaged)) {
+      if (key === "span_count") result.lost = Number(value) || 0;
+      else fresh.setMeta(key, value);
+    }
+    for (const rows of inChunks(readSpans(damaged))) {
+      const pending = rows.filter(({ id }) => !isDone(id));
+      done += rows.length - pending.length;
+      // Those from memory are in already, and stay as they are.
+      fresh.restore(pending.map(({ id, acceptedAtMs, payload }) => runOf(id, acceptedAtMs, payload)));
+      onProgress();
+    }
+    for (const letters of inChunks(readDeadLetters(damaged))) {
+      fresh.restoreDeadLetters(letters);
+      result.deadLetters += letters.length;
+    }
+  } finally {
+    closeQuietly(damaged);
+  }
+  result.spans = fresh.count;
+  result.lost = Math.max(0, result.lost - done - fresh.count);
+  return result;
 }
 
 function runOf(id: number, acceptedAtMs: number, payload: Buffer): SpanRun {
@@ -218,7 +261,7 @@ function readSpans(database: SqliteDatabase): Generator<SpanRow> {
   );
 }
 
-export type DeadLetterRow = Record<string, unknown> & { id: number };
+type DeadLetterRow = Record<string, unknown> & { id: number; payload: unknown };
 
 function readDeadLetters(database: SqliteDatabase): Generator<DeadLetterRow> {
   const sql = "SELECT * FROM dead_letters WHERE id BETWEEN ? AND ? ORDER BY id";
@@ -250,13 +293,16 @@ function* readable<Row extends { id: number }>(
   }
 }
 
-function* inChunks<Row>(rows: Iterable<Row>): Generator<Row[]> {
+function* inChunks<Row extends { payload: unknown }>(rows: Iterable<Row>): Generator<Row[]> {
   let chunk: Row[] = [];
+  let bytes = 0;
   for (const row of rows) {
     chunk.push(row);
-    if (chunk.length < chunkRows) continue;
+    bytes += Buffer.isBuffer(row.payload) ? row.payload.length : 0;
+    if (chunk.length < chunkRows && bytes < chunkBytes) continue;
     yield chunk;
     chunk = [];
+    bytes = 0;
   }
   if (chunk.length > 0) yield chunk;
 }

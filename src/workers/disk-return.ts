@@ -1,89 +1,109 @@
-import { statSync } from "node:fs";
-import { type JournalOwner, type JournalSlot, takeFreshSlot } from "../buffer/journal-slot.ts";
+import type { Journal } from "../buffer/journal.ts";
+import { type JournalOwner, type JournalSlot, makeJournalSlot } from "../buffer/journal-slot.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
+import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Store } from "./store.ts";
 
-/** How often it is looked whether the journal is still where it was. */
-const lookEveryMs = 5_000;
+/** How often it is looked whether the file still has its name; a look takes microseconds. */
+const lookEveryMs = 1_000;
 
-/** A directory that could not be used is tried again after this, doubling. */
+/** A directory that cannot be used is tried again after this, then after twice as long, up to the limit. */
 const firstRetryMs = 1_000;
 const maxRetryMs = 60_000;
 
 export interface DiskReturnSetup {
+  slot: JournalSlot;
   directory: string;
   owner: JournalOwner;
-  ringId: string;
-  ring: RingConsumer;
   store: Store;
   announcer: Announcer;
-  /** The journal in use from now on. */
-  onMoved: (slot: JournalSlot) => void;
+  /** Before anybody can find another journal with this ring's spans: what refers to the journal by its id. */
+  onJournal: (id: string) => void;
 }
 
+/** Pending spans that are in no lane, and the ring. */
+export type Held = { handedOut: Iterable<SpanRun>; ring: RingConsumer };
+
 /**
- * Gives a pump without a journal on the disk one again: when the directory could not be used at start, and when the
- * journal was removed while it was in use. Spans go on meanwhile, in memory or in the file that has no name any more;
- * then all of them move into a new journal, under their ids. What other journals are there is left to `Orphans`.
+ * Sees to it that the journal is a file that the next start finds. One in memory, because the directory could not be
+ * used, goes to the directory once it can; one whose file was removed, with its directory perhaps, goes on in the file
+ * without a name only until there is a new one. Either way everything pending and the dead letters move to a new
+ * journal; what older ones in the directory hold comes the way of all that is left behind (orphans.ts).
  */
 export class DiskReturn {
   readonly #setup: DiskReturnSetup;
-  #file: string;
-  #inode: number | undefined;
+  #slot: JournalSlot;
   #lookAtMs: number;
   #retryMs = firstRetryMs;
+  /** What was said when it failed last. */
+  #failure: string | undefined;
 
-  /** @param file of the journal in use, or `:memory:`. */
-  constructor(setup: DiskReturnSetup, file: string) {
+  constructor(setup: DiskReturnSetup) {
     this.#setup = setup;
-    this.#file = file;
-    this.#inode = inodeOf(file);
-    this.#lookAtMs = performance.now() + (this.#inode === undefined ? firstRetryMs : lookEveryMs);
+    this.#slot = setup.slot;
+    this.#lookAtMs = performance.now() + firstRetryMs;
+  }
+
+  /** When to look, at the latest (`performance.now()`). */
+  get deadlineMs(): number {
+    return this.#setup.store.isInMemory ? this.#lookAtMs : Number.POSITIVE_INFINITY;
   }
 
   /** To be called in every turn. */
-  step(): void {
-    if (performance.now() < this.#lookAtMs) return;
+  step(held: () => Held): void {
+    if (performance.now() >= this.#lookAtMs) this.look(held());
+  }
+
+  /** Looks now. */
+  look(held: Held): void {
     this.#lookAtMs = performance.now() + lookEveryMs;
-    const { store, announcer } = this.#setup;
-    if (store.isDamaged || (this.#inode !== undefined && inodeOf(this.#file) === this.#inode)) return;
-    if (this.#inode !== undefined) {
-      announcer.say("journal-gone", "warn", `${this.#file} was removed while in use: its spans move to a new journal`);
-    }
+    if (this.#setup.store.isOnDisk) return;
     try {
-      this.#move();
-      announcer.say("disk-back", "warn", `spans go to the journal ${this.#file} from now on`);
-      announcer.lastError(undefined);
+      this.#move(held);
       this.#retryMs = firstRetryMs;
     } catch (error) {
-      announcer.lastError(`no journal can be made in ${this.#setup.directory}: ${(error as Error).message}`);
       this.#lookAtMs = performance.now() + this.#retryMs;
       this.#retryMs = Math.min(maxRetryMs, this.#retryMs * 2);
+      this.#sayFailed((error as Error).message);
     }
   }
 
-  #move(): void {
-    const { directory, owner, ringId, ring, store, onMoved } = this.#setup;
-    const slot = takeFreshSlot(directory, owner, ringId);
-    try {
-      store.moveTo(slot.journal, ring);
-    } catch (error) {
-      slot.journal.close();
-      slot.release();
-      throw error;
-    }
-    this.#file = slot.file;
-    this.#inode = inodeOf(slot.file);
-    onMoved(slot);
+  close(): void {
+    this.#slot.release();
   }
-}
 
-/** Undefined: there is no such file. */
-function inodeOf(file: string): number | undefined {
-  try {
-    return statSync(file).ino;
-  } catch {
-    return undefined;
+  #move({ handedOut, ring }: Held): void {
+    const { directory, owner, store, announcer, onJournal } = this.#setup;
+    const wasInMemory = store.isInMemory;
+    const before = this.#slot;
+    const make = (fill: (journal: Journal) => void): Journal => {
+      const slot = makeJournalSlot(directory, owner, (journal) => {
+        fill(journal);
+        onJournal(journal.id);
+      });
+      this.#slot = slot;
+      return slot.journal;
+    };
+    store.move(make, handedOut, ring);
+    before.release();
+    this.#failure = undefined;
+    announcer.lastError(undefined);
+    announcer.reset("disk");
+    const what = wasInMemory ? "the directory can be used" : `${before.file} was removed while in use`;
+    const text = `${what}: spans go to the journal ${this.#slot.file} from now on, and the ${store.counters.pending} pending ones are in it`;
+    announcer.say("disk-back", "warn", text);
+  }
+
+  #sayFailed(reason: string): void {
+    const { directory, store, announcer } = this.#setup;
+    if (reason === this.#failure) return;
+    this.#failure = reason;
+    const where = store.isInMemory ? "in memory only" : "in the file without a name that is left of it";
+    const what = store.isInMemory ? "" : `${this.#slot.file} was removed while in use; `;
+    const message = `${what}no journal can be made in ${directory}: ${reason}; spans are kept ${where}, and it is tried again`;
+    announcer.reset("disk");
+    announcer.say("disk", "warn", message);
+    announcer.lastError(message);
   }
 }

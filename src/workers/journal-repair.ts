@@ -20,21 +20,19 @@ export interface Repair {
  * spans go on in memory, and the damaged file stays for the next start.
  */
 export function repairJournal(repair: Repair): { journal: Journal; rescue: Rescue | undefined; failure?: Error } {
-  const { file, lastId } = repair.journal;
+  const { file } = repair.journal;
   repair.journal.close();
   try {
     const rescue = rebuildJournal(file, reasonOf(repair.error), repair);
-    return { journal: opened(new Journal(file), repair, lastId), rescue };
+    return { journal: opened(new Journal(file), repair), rescue };
   } catch (error) {
     const journal = new Journal(":memory:");
     journal.restore(repair.inMemory);
-    return { journal: opened(journal, repair, lastId), rescue: undefined, failure: error as Error };
+    return { journal: opened(journal, repair), rescue: undefined, failure: error as Error };
   }
 }
 
-function opened(journal: Journal, { meta }: Repair, lastId: number): Journal {
+function opened(journal: Journal, { meta }: Repair): Journal {
   for (const [key, value] of Object.entries(meta)) journal.setMeta(key, value);
-  // Ids that are out already are not given again.
-  if (journal.lastId < lastId) journal.nextIds(lastId - journal.lastId);
   return journal;
 }

@@ -9,9 +9,9 @@ import { RingConsumer } from "../buffer/ring.ts";
 import { describeRescue } from "../buffer/salvage.ts";
 import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";
-import { DiskReturn } from "./disk-return.ts";
 import { ExportPool } from "./export-pool.ts";
 import type { CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
+import { DiskReturn } from "./disk-return.ts";
 import { Orphans } from "./orphans.ts";
 import { Pump } from "./pump.ts";
 import { Sender } from "./sender.ts";
@@ -41,16 +41,17 @@ parentPort?.on("message", (message: CallerMessage) => receive(message));
 
 /** Is the journal the one that this ring's earlier pump wrote? */
 let isOwnJournal = false;
-let slot = openSlot();
+const slot = openSlot();
 const pump = createPump(slot);
-if (pump === undefined) slot.journal.close();
-else {
+if (pump === undefined) {
+  slot.journal.close();
+  slot.release();
+} else {
   receive = (message) => pump.receive(message);
   for (const message of early.splice(0)) pump.receive(message);
   if (setup.isRestart) setTimeout(() => post({ type: "running" }), provenAfterMs).unref();
   await pump.run();
 }
-slot.release();
 parentPort?.close();
 
 function createPump(journalSlot: JournalSlot): Pump | undefined {
@@ -61,7 +62,7 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
   journal.openRing(setup.ringId, committed >>> 0);
   const ring = new RingConsumer(setup.ring, committed);
   if (!ring.claim()) return undefined;
-  const store = new Store(limitsFor(journalSlot), journal, announcer);
+  const store = new Store(setup, journal, announcer);
   store.counters.taken = committed;
   continueCounters(store, ownCount);
   store.counters.recovered += damaged;
@@ -72,23 +73,13 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
     concurrency: setup.exportConcurrency,
   });
   const sender = new Sender(setup, store, pool, announcer, () => created.reported());
-  const onMoved = (moved: JournalSlot): void => {
-    slot.release();
-    slot = moved;
-    created.orphans = orphansBeside(store);
-    if (setup.hasCrashLog) tellJournal(moved.journal.id);
-  };
-  const { directory, ringId } = setup;
-  const diskReturn = new DiskReturn({ directory, owner, ringId, ring, store, announcer, onMoved }, journalSlot.file);
-  const created = new Pump({ ring, store, sender, pool, counters, announcer, post, diskReturn });
-  if (journalSlot.file !== ":memory:") created.orphans = orphansBeside(store);
+  const { directory, crashLogDirectory, ringId } = setup;
+  const onJournal = setup.hasCrashLog ? tellJournal : () => undefined;
+  const diskReturn = new DiskReturn({ slot: journalSlot, directory, owner, store, announcer, onJournal });
+  const orphans = new Orphans({ directory, crashLogDirectory, ringId, owner, store, announcer });
+  const created = new Pump({ ring, store, sender, pool, counters, announcer, post, diskReturn, orphans });
   created.publish();
   return created;
-}
-
-function orphansBeside(store: Store): Orphans {
-  const { directory, crashLogDirectory, ringId } = setup;
-  return new Orphans({ directory, crashLogDirectory, ringId, owner, store, announcer });
 }
 
 /** What earlier processes left beside their journals. Returns how many spans among it are damaged. */
@@ -133,7 +124,7 @@ function openSlot(): JournalSlot {
     return found;
   } catch (error) {
     isOwnJournal = false;
-    const message = `the journal in ${setup.directory} cannot be opened: ${(error as Error).message}; spans are kept in memory only`;
+    const message = `the journal in ${setup.directory} cannot be opened: ${(error as Error).message}; spans are kept in memory only, and the directory is tried again`;
     announcer.say("disk", "warn", message);
     announcer.lastError(message);
     return {
@@ -156,12 +147,6 @@ function waitForOwnSlot(): JournalSlot | undefined {
     Atomics.wait(pause, 0, 0, retakeEveryMs);
   }
   return undefined;
-}
-
-/** A journal in memory is bounded as memory is. */
-function limitsFor(journalSlot: JournalSlot): PumpSetup {
-  if (journalSlot.file !== ":memory:") return setup;
-  return { ...setup, maxDiskBytes: Math.min(setup.maxDiskBytes, setup.maxMemoryBytes) };
 }
 
 /** How many frames an earlier pump of the same ring, which crashed, had dealt with. */

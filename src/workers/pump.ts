@@ -2,9 +2,9 @@ import type { SharedCounters } from "../buffer/counters.ts";
 import { pumpStates } from "../buffer/counters.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import type { Announcer } from "./announcer.ts";
-import type { DiskReturn } from "./disk-return.ts";
 import type { ExportPool } from "./export-pool.ts";
 import { attend } from "./dead-letter-desk.ts";
+import type { DiskReturn, Held } from "./disk-return.ts";
 import type { CallerMessage, PumpMessage } from "./messages.ts";
 import { isLate, Nap, napMs } from "./nap.ts";
 import type { Orphans } from "./orphans.ts";
@@ -42,7 +42,8 @@ export interface PumpParts {
   counters: SharedCounters;
   announcer: Announcer;
   post: (message: PumpMessage) => void;
-  diskReturn?: DiskReturn | undefined;
+  diskReturn?: DiskReturn;
+  orphans?: Orphans;
 }
 
 /**
@@ -51,8 +52,6 @@ export interface PumpParts {
  * transaction) go before exports.
  */
 export class Pump {
-  /** Absent while there is no directory. */
-  orphans: Orphans | undefined;
   readonly #parts: PumpParts;
   #flushes: Flush[] = [];
   #closing: { id: number | undefined; deadlineMs: number } | undefined;
@@ -105,7 +104,11 @@ export class Pump {
         await this.#nap.take(durationMs);
       } else if (store.isDiskResting || store.tidy()) await this.#nap.take(durationMs);
       else {
-        const deadlineMs = Math.min(sender.nextDeadlineMs(), store.diskRetryAtMs || Number.POSITIVE_INFINITY);
+        const deadlineMs = Math.min(
+          sender.nextDeadlineMs(),
+          store.diskRetryAtMs || Number.POSITIVE_INFINITY,
+          this.#parts.diskReturn?.deadlineMs ?? Number.POSITIVE_INFINITY,
+        );
         const sleepMs = Math.min(maxSleepMs, Math.max(durationMs, deadlineMs - performance.now()));
         await ring.sleep(sleepMs, () => this.#isSignalled || ring.isSettleWanted());
       }
@@ -137,8 +140,8 @@ export class Pump {
     ring.countTurn();
     if (store.isDamaged) store.repair(sender.handedOut(), ring);
     if (this.#closing === undefined) {
-      this.#parts.diskReturn?.step();
-      this.orphans?.step();
+      this.#parts.diskReturn?.step(() => this.#held());
+      this.#parts.orphans?.step();
     }
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
     sender.isCallerLate = isLate(ring.callerLateMs());
@@ -146,13 +149,17 @@ export class Pump {
     if (store.countUnrecorded()) counters.publish(store.counters);
     const isHurried = store.takeFrom(ring, isClosing || sender.circuit.state !== "sending");
     // At once, not when the requests under way are done: nobody knows how long the process still lives.
-    if (isClosing) store.journalAll(sender.handedOut());
+    if (isClosing || store.isJournallingDue) store.journalAll(sender.handedOut());
     this.#markFlushes();
     sender.isUrgent = this.#flushes.length > 0;
     if (!isClosing && !store.isFullOfOutcomes) sender.dispatch();
     this.#answerFlushes();
     this.publish();
     return isHurried || store.isDamaged;
+  }
+
+  #held(): Held {
+    return { handedOut: this.#parts.sender.handedOut(), ring: this.#parts.ring };
   }
 
   #markFlushes(): void {
@@ -183,7 +190,7 @@ export class Pump {
   /** Is there something to be done soon? */
   #isAwake(): boolean {
     const hasJustTaken = performance.now() - this.#lastTakenAtMs < awakeMs;
-    return hasJustTaken || this.#closing !== undefined || this.orphans?.isBusy === true;
+    return hasJustTaken || this.#closing !== undefined || this.#parts.orphans?.isBusy === true;
   }
 
   #isFinished(): boolean {
@@ -195,7 +202,7 @@ export class Pump {
 
   /** Commits what is left, closes the journal, and says so to whoever waits. */
   async #finish(): Promise<void> {
-    const { ring, store, sender, pool, post } = this.#parts;
+    const { ring, store, sender, pool, post, announcer, diskReturn, orphans } = this.#parts;
     // A disk that refuses gets until the deadline; what it never takes, the caller writes to a spill file.
     const deadlineMs = this.#closing?.deadlineMs ?? 0;
     for (;;) {
@@ -206,9 +213,14 @@ export class Pump {
       await this.#nap.take(finishNapMs);
     }
     sender.circuit.stop();
-    this.orphans?.close();
+    orphans?.close();
+    diskReturn?.look(this.#held());
+    const unkept = store.unkept(sender.handedOut());
+    if (unkept > 0)
+      announcer.say("unkept", "warn", `${unkept} spans are lost: the process ends, and no disk takes them`);
     this.publish();
     store.close();
+    diskReturn?.close();
     // Reports that come in from here on find the journal closed: their spans are sent again at the next start.
     if (ring.isSettleWanted() && ring.isEmpty()) ring.markSettled();
     await pool.destroy();

@@ -3,6 +3,7 @@ import type { DeadLetters, LetterIds } from "../buffer/dead-letters.ts";
 import { type Journal, maxLogBytes, type ReadLimits, ringKey } from "../buffer/journal.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import { describeRescue, isDamage } from "../buffer/salvage.ts";
+import { copyJournal } from "../buffer/journal-copy.ts";
 import { bytesOf, countOf, SpanRun } from "../buffer/span-run.ts";
 import { AcceptanceClock } from "./acceptance-clock.ts";
 import type { Announcer } from "./announcer.ts";
@@ -15,9 +16,6 @@ import { Window } from "./window.ts";
 /** One group transaction: large enough to pay for its commit, short enough (about 5 ms) to leave room for exports. */
 const commitFrames = 1_000;
 const commitBytes = 2 * 1024 * 1024;
-
-/** Spans that are moved to another journal in one transaction. */
-const moveSpans = 2_000;
 
 /** This part of the ring taken in one go means that there is no time for a nap. */
 const hurryShare = 1 / 8;
@@ -70,6 +68,8 @@ export class Store {
   #lastTakenCount = 0;
   #diskRetryAtMs = 0;
   #oldestBackfill: AcceptedSpan | undefined;
+  /** False: there may be spans in memory that the journal does not have. */
+  #isAllJournalled: boolean;
   /** Newest dead letter of earlier processes. */
   readonly #lastEarlierLetter: number;
   /** What the journal said when it turned out to be damaged. */
@@ -79,6 +79,7 @@ export class Store {
     this.#setup = setup;
     this.#journal = journal;
     this.#announcer = announcer;
+    this.#isAllJournalled = setup.durability === "journal";
     this.#logBytes = Math.min(maxLogBytes, Math.floor(setup.maxDiskBytes / 64));
     journal.limitLog(this.#logBytes);
     // An eighth of the memory: the rest is for the caller's burst and the batches under way.
@@ -120,9 +121,12 @@ export class Store {
    */
   takeFrom(ring: RingConsumer, isAway: boolean): boolean {
     this.#lastTakenCount = 0;
-    if (this.isDiskResting) return false;
     // After a refusal outcomes go first and alone: they may free the very room that new spans want.
-    if (this.#diskRetryAtMs > 0 && !this.record()) return false;
+    if (this.isDiskResting || (this.#diskRetryAtMs > 0 && !this.record())) {
+      // Nothing is won by taking what cannot be sent: the ring outlives this thread.
+      if (!isAway) this.#takeIntoMemory(ring);
+      return false;
+    }
     if (ring.isEmpty() || !ring.beginCommit()) {
       this.record();
       return false;
@@ -153,6 +157,28 @@ export class Store {
     // On a small disk a take is small too, and there may be more.
     if (this.#logBytes < commitBytes && !ring.isEmpty()) return true;
     return count === commitFrames || run.byteLength + ring.occupiedBytes() >= ring.capacityBytes * hurryShare;
+  }
+
+  /** The disk refuses: what the live lane has room for goes to Langfuse without having been in the journal. */
+  #takeIntoMemory(ring: RingConsumer): void {
+    const { spans, bytes } = this.window.room;
+    if (spans <= 0 || bytes <= 0 || ring.isEmpty() || !ring.beginCommit()) return;
+    const lastSequence = ring.lastSequence;
+    const { payloads, damaged } = ring.take(Math.min(commitFrames, spans), Math.min(commitBytes, bytes));
+    const { count } = payloads;
+    const firstId = this.#journal.nextIds(count);
+    const run = new SpanRun(firstId, this.#clock.read(firstId), payloads, false);
+    if (run.byteLength > bytes) ring.rewind(lastSequence);
+    else {
+      ring.release();
+      this.counters.taken += count + damaged;
+      this.counters.droppedDamaged += damaged;
+      this.counters.pending += count;
+      this.#lastTakenCount = count;
+      this.#isAllJournalled = count === 0 && this.#isAllJournalled;
+      if (count > 0) this.window.append(run);
+    }
+    ring.endCommit();
   }
 
   /** The next spans of the live lane, oldest first, at least one; none when it is empty. */
@@ -208,8 +234,7 @@ export class Store {
 
   /** May spans of other journals come? */
   get hasRoomForOthers(): boolean {
-    const { maxDiskBytes } = this.#setup;
-    return !this.isDiskResting && !this.isDamaged && this.#journal.usedBytes() < maxDiskBytes / 2;
+    return !this.isDiskResting && !this.isDamaged && this.isOnDisk && this.#journal.usedBytes() < this.#maxBytes / 2;
   }
 
   /** Takes spans of another journal in, as the oldest of all, together with a mark that says how far they go. */
@@ -249,6 +274,56 @@ export class Store {
     return this.#damage !== undefined;
   }
 
+  /** Will the next start find the journal? */
+  get isOnDisk(): boolean {
+    return this.#journal.isOnDisk;
+  }
+
+  /** Is the journal one in memory, for want of a directory? */
+  get isInMemory(): boolean {
+    return this.#journal.file === ":memory:";
+  }
+
+  /**
+   * Goes on with another journal, which gets all that this one has and what memory holds.
+   *
+   * @param make makes it, and has it filled.
+   * @param handedOut pending spans that are in no lane.
+   * @throws what the disk throws; then everything is as it was.
+   */
+  move(make: (fill: (journal: Journal) => void) => Journal, handedOut: Iterable<SpanRun>, ring: RingConsumer): void {
+    // What is not recorded stays out of the copy, and with the outcomes.
+    this.record();
+    const inMemory = [...handedOut, ...this.window];
+    const isDone = this.#outcomes.isEmpty ? () => false : (id: number) => this.#outcomes.has(id);
+    const before = this.#journal;
+    const journal = make((target) => {
+      copyJournal(before, target, { inMemory, isDone, onProgress: () => ring.countTurn() });
+      target.openRing(this.#setup.ringId, ring.lastSequence);
+    });
+    this.#goOnWith(journal, inMemory);
+    try {
+      // Should its file turn up again under another name, nothing in it comes twice.
+      if (before.file !== ":memory:") before.clear();
+      before.close();
+    } catch {
+      // Nobody needs it any more.
+    }
+  }
+
+  #goOnWith(journal: Journal, inMemory: readonly SpanRun[]): void {
+    for (const run of inMemory) run.isJournalled = true;
+    // Ids that are out already are not given again.
+    const { lastId } = this.#journal;
+    if (journal.lastId < lastId) journal.nextIds(lastId - journal.lastId);
+    journal.limitLog(this.#logBytes);
+    this.#journal = journal;
+    this.#damage = undefined;
+    this.#diskRetryAtMs = 0;
+    this.#oldestBackfill = undefined;
+    this.#isAllJournalled = this.#setup.durability === "journal";
+  }
+
   /**
    * Puts another journal in the place of the damaged one, with what memory holds and what can still be read.
    *
@@ -271,12 +346,7 @@ export class Store {
         [ringKey(ringId)]: String(ring.lastSequence),
       },
     });
-    for (const run of inMemory) run.isJournalled = true;
-    this.#journal = journal;
-    journal.limitLog(this.#logBytes);
-    this.#damage = undefined;
-    this.#diskRetryAtMs = 0;
-    this.#oldestBackfill = undefined;
+    this.#goOnWith(journal, inMemory);
     const lost = this.counters.pending - unrecorded - journal.count;
     this.counters.pending -= lost;
     this.counters.droppedDamaged += lost;
@@ -301,26 +371,6 @@ export class Store {
     if (this.#journal.count > 0) backfill.add(this.#journal.firstId, this.#journal.lastId);
   }
 
-  /** Goes on with another journal, which is empty; everything moves there under its id. @throws what either disk throws. */
-  moveTo(journal: Journal, ring: RingConsumer): void {
-    const earlier = this.#journal;
-    for (let fromId = earlier.firstId; fromId <= earlier.lastId; ) {
-      const limits = { fromId, throughId: earlier.lastId, maxSpans: moveSpans, maxBytes: commitBytes };
-      const { runs } = earlier.read({ ...limits, atLeastOne: true });
-      journal.restore(runs);
-      fromId = (runs.at(-1)?.lastId ?? earlier.lastId) + 1;
-      for (const run of runs) run.release();
-      ring.countTurn();
-    }
-    journal.restoreDeadLetters(earlier.deadLetterRows());
-    journal.openRing(this.#setup.ringId, ring.lastSequence);
-    if (journal.lastId < earlier.lastId) journal.nextIds(earlier.lastId - journal.lastId);
-    journal.limitLog(this.#logBytes);
-    this.#journal = journal;
-    this.#diskRetryAtMs = 0;
-    earlier.close();
-  }
-
   #readOrFail(limits: ReadLimits): ReturnType<Journal["read"]> | undefined {
     try {
       return this.#journal.read(limits);
@@ -330,17 +380,29 @@ export class Store {
     }
   }
 
-  /** Langfuse went away, or the process ends: what is in memory alone goes to the journal. */
+  /** Is the disk well again, and are there spans that it would not take? Then `journalAll` is due. */
+  get isJournallingDue(): boolean {
+    return this.#setup.durability === "journal" && !this.#isAllJournalled && this.#diskRetryAtMs === 0;
+  }
+
+  /** Langfuse went away, the process ends, or the disk is well again: what is in memory alone goes to the journal. */
   journalAll(handedOut: Iterable<SpanRun>): void {
-    if (this.#setup.durability === "journal") return;
+    if (this.#isAllJournalled) return;
     const inMemory = [...handedOut, ...this.window].filter((run) => !run.isJournalled);
-    if (inMemory.length === 0) return;
     try {
-      this.#journal.insert(inMemory);
+      if (inMemory.length > 0) this.#journal.insert(inMemory);
       for (const run of inMemory) run.isJournalled = true;
+      // With `overflow` the next spans are in memory alone again.
+      this.#isAllJournalled = this.#setup.durability === "journal";
     } catch (error) {
       this.#diskFailed(error);
     }
+  }
+
+  /** At the end of the process: how many spans will not be there at the next start. */
+  unkept(handedOut: Iterable<SpanRun>): number {
+    if (!this.isOnDisk) return this.counters.pending;
+    return countOf([...handedOut, ...this.window].filter((run) => !run.isJournalled));
   }
 
   acknowledge(runs: readonly SpanRun[]): void {
@@ -458,9 +520,16 @@ export class Store {
     );
   }
 
+  /** A journal in memory is bounded as memory is. */
+  get #maxBytes(): number {
+    const { maxDiskBytes, maxMemoryBytes } = this.#setup;
+    return this.isInMemory ? Math.min(maxDiskBytes, maxMemoryBytes) : maxDiskBytes;
+  }
+
   /** Makes room on the disk by the overflow policy. Returns whether there is enough. */
   #makeRoom(incomingBytes: number): boolean {
-    const { maxDiskBytes, overflowPolicy } = this.#setup;
+    const { overflowPolicy } = this.#setup;
+    const maxDiskBytes = this.#maxBytes;
     // The write-ahead log lies beside the file, with the transaction that is under way.
     const limit = maxDiskBytes - 2 * this.#logBytes - incomingBytes;
     if (this.#journal.usedBytes() <= limit) return true;
@@ -522,7 +591,7 @@ export class Store {
       this.#damage ??= error;
       return;
     }
-    const message = `the journal cannot be written: ${(error as Error).message}; spans wait in memory`;
+    const message = `the journal cannot be written: ${(error as Error).message}; spans wait in memory, and are sent from there`;
     this.#diskRetryAtMs = performance.now() + diskRetryMs;
     this.#announcer.say("disk", "warn", message);
     this.#announcer.lastError(message);

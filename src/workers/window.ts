@@ -38,6 +38,11 @@ export class Window {
     return this.#bytes;
   }
 
+  /** What can come without anything being crowded out. */
+  get room(): { spans: number; bytes: number } {
+    return { spans: this.#limits.maxSpans - this.#count, bytes: this.#limits.maxBytes - this.#bytes };
+  }
+
   /** The oldest spans of the live lane. */
   get oldest(): SpanRun | undefined {
     return this.#waiting[this.#head]?.run;
