@@ -146,7 +146,7 @@ function forgetOldest(file: string): void {
   const names = readdirSync(dirname(file)).filter((name) => name.startsWith(prefix) && name.endsWith(".sqlite"));
   let bytes = 0;
   // Their names sort by time.
-  for (const [index, name] of names.sort().reverse().entries()) {
+  for (const [index, name] of names.sort().toReversed().entries()) {
     const path = join(dirname(file), name);
     bytes += sizeOf(path);
     if (index > 0 && (index >= maxSetAside || bytes > maxSetAsideBytes)) removeDatabase(path);
