@@ -1,3 +1,4 @@
+import process from "node:process";
 import { defineConfig } from "vitest/config";
 
 const config: ReturnType<typeof defineConfig> = defineConfig({
@@ -8,6 +9,9 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
     // Tests start processes and threads of their own; on a small machine more than two files at once only measures the scheduler.
     maxWorkers: 2,
     pool: "forks",
+    // With memory protection keys (x64 alone has them) V8 24 may abort the process when threads come and go: it looks code
+    // pages up in a table that they share ("Check failed: jit_page.has_value()"; docs/operations.md).
+    execArgv: process.arch === "x64" ? ["--no-memory-protection-keys"] : [],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

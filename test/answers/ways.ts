@@ -45,7 +45,7 @@ export async function runOf(way: Way, options: SpanBufferOptions = {}): Promise<
     ...way.options,
     batchSize: 20,
     flushInterval: 60,
-    exportTimeoutMs: 400,
+    exportTimeoutMs: 1_000,
     logger: { warn: log, info: log },
     ...options,
   });
