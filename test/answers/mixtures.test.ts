@@ -8,7 +8,7 @@ type RequestFault = NonNullable<Sequence[number]>;
 
 const troubles: readonly RequestFault[] = [
   { kind: "hang" },
-  { kind: "slow", delayMs: 600 },
+  { kind: "slow", delayMs: 1_400 },
   { kind: "reset" },
   { kind: "reset", when: "after" },
   { kind: "stalled-body" },
