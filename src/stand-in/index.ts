@@ -114,6 +114,9 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     context.html("<!DOCTYPE html><html><body>404: This page could not be found.</body></html>", 404),
   );
 
+  // In the answer, not on the console: most of these are clients that went away while they sent.
+  app.onError((error, context) => context.json({ message: "Internal Server Error", error: error.message }, 500));
+
   const listener = getRequestListener(app.fetch, { errorHandler: () => undefined });
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     record(request, response);

@@ -34,11 +34,13 @@ test("20 processes of one directory, started and killed at random: one living pr
   await server.setFault(undefined);
   const last = bufferFor(server.url, { directory, durability: "strict" });
   const ended = bots.flatMap((bot) => bot.report().spans).length;
-  await until(() => last.stats().acknowledged === ended);
+  // At least: the signal may strike between an `end()` and the bot's word of it.
+  await until(() => last.stats().acknowledged >= ended && last.stats().pending === 0);
   const arrivals = new Map(Object.entries(server.ids()));
   for (const bot of bots)
     expect(judge(bot, arrivals)).toMatchObject({ lost: 0, twice: 0, holes: 0, conservationGaps: 0 });
-  expect(last.stats()).toMatchObject({ recovered: ended, pending: 0 });
+  expect(last.stats().recovered).toBe(arrivals.size);
+  expect(arrivals.size - ended).toBeLessThanOrEqual(bots.length);
   // Only its own is left.
   await until(() => readdirSync(directory).filter((name) => /^journal-\d+\.sqlite$/.test(name)).length === 1);
 }, 120_000);
