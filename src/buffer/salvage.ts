@@ -95,15 +95,20 @@ export function settleRescue(file: string): void {
 
 /** Moves a journal out of the way, or what is there in its stead. Returns its new name. */
 export function setAsideFile(file: string, reason: string): string {
-  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-  const base = file.replace(/\.sqlite$/, `.damaged-${stamp}Z-${reason}`);
-  let target = `${base}.sqlite`;
-  for (let copy = 2; existsSync(target) || existsSync(`${target}-wal`); copy++) target = `${base}-${copy}.sqlite`;
+  // Each its own millisecond: the names sort by time.
+  let atMs = Date.now();
+  let target = setAsideName(file, atMs, reason);
+  while (existsSync(target) || existsSync(`${target}-wal`)) target = setAsideName(file, ++atMs, reason);
   for (const ending of ["", ...companions]) {
     if (existsSync(file + ending)) renameSync(file + ending, target + ending);
   }
   forgetOldest(file);
   return target;
+}
+
+function setAsideName(file: string, atMs: number, reason: string): string {
+  const stamp = new Date(atMs).toISOString().replaceAll(/[:.]/g, "-");
+  return file.replace(/\.sqlite$/, `.damaged-${stamp}-${reason}.sqlite`);
 }
 
 /** A short word for a file name: `corrupt`, `notadb`. */
@@ -139,7 +144,6 @@ function forgetOldest(file: string): void {
   const prefix = `${basename(file, ".sqlite")}.damaged-`;
   const names = readdirSync(dirname(file)).filter((name) => name.startsWith(prefix) && name.endsWith(".sqlite"));
   let bytes = 0;
-  // Their names sort by time.
   for (const [index, name] of names.sort().reverse().entries()) {
     const path = join(dirname(file), name);
     bytes += sizeOf(path);

@@ -19,8 +19,10 @@ export class Bot {
   readonly #chunks: Buffer[] = [];
   readonly #pipe: Readable;
 
-  constructor(options: ProducerOptions) {
-    this.#child = spawn(process.execPath, [producerFile, JSON.stringify(options)], {
+  /** @param under a command that runs it, say in a namespace of its own. */
+  constructor(options: ProducerOptions, under: readonly string[] = []) {
+    const [command = "", ...args] = [...under, process.execPath, producerFile, JSON.stringify(options)];
+    this.#child = spawn(command, args, {
       stdio: ["ignore", "ignore", "inherit", "pipe"],
     });
     this.#pipe = this.#child.stdio[3] as Readable;
