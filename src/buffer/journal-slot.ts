@@ -51,9 +51,15 @@ const maxSlots = 10_000;
  * Takes the first free journal of this owner, or a new one. Makes the directory if need be, for its owner only.
  *
  * @param ringId whose spans are to come; `retakeJournalSlot` finds the journal by it.
+ * @param onProgress called now and then while a damaged journal is rescued.
  * @throws when the directory cannot be made or written, or SQLite cannot open the file.
  */
-export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: string): JournalSlot {
+export function takeJournalSlot(
+  directory: string,
+  owner: JournalOwner,
+  ringId: string,
+  onProgress: () => void = () => undefined,
+): JournalSlot {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const foreign: JournalSlot["foreign"] = [];
   const unusable: JournalSlot["unusable"] = [];
@@ -64,7 +70,7 @@ export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: 
     const file = join(directory, `journal-${slot}.sqlite`);
     let journal: Journal;
     try {
-      journal = openJournal(file, damaged);
+      journal = openJournal(file, damaged, onProgress);
     } catch (error) {
       lock.release();
       if (!isJournalAtFault(error, file)) throw error;
@@ -72,7 +78,7 @@ export function takeJournalSlot(directory: string, owner: JournalOwner, ringId: 
       continue;
     }
     const found = ownerOf(journal);
-    if (found !== undefined && !isSameOwner(found, owner)) {
+    if (found !== undefined && !isSameOwner(found, owner) && !isNamedBeside(file, owner)) {
       if (journal.count > 0) foreign.push({ file, count: journal.count, owner: found });
       journal.close();
       lock.release();
@@ -174,7 +180,7 @@ export function takeOrphan(directory: string, owner: JournalOwner): JournalSlot 
     try {
       const journal = openJournal(file, damaged);
       const found = ownerOf(journal);
-      if (found !== undefined && isSameOwner(found, owner)) {
+      if ((found !== undefined && isSameOwner(found, owner)) || isNamedBeside(file, owner)) {
         return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
       }
       journal.close();
@@ -249,7 +255,7 @@ function lockSlot(directory: string, slot: number): FileLock | undefined {
  * Opens the journal; one that is damaged is replaced by a fresh one with all that can be read of it. A write-ahead log
  * whose database is gone is set aside: SQLite would delete it.
  */
-function openJournal(file: string, damaged: JournalSlot["damaged"]): Journal {
+function openJournal(file: string, damaged: JournalSlot["damaged"], onProgress: () => void = () => undefined): Journal {
   settleRescue(file);
   removeDatabase(unfinishedFile(file));
   const isEmpty = !existsSync(file) || statSync(file).size === 0;
@@ -261,7 +267,7 @@ function openJournal(file: string, damaged: JournalSlot["damaged"]): Journal {
     return new Journal(file);
   } catch (error) {
     if (!isDamage(error)) throw error;
-    damaged.push(rebuildJournal(file, reasonOf(error)));
+    damaged.push(rebuildJournal(file, reasonOf(error), { inMemory: [], isDone: () => false, onProgress }));
     const journal = new Journal(file);
     if (ownerOf(journal) === undefined && journal.count > 0) writeOwner(journal, readOwnerFile(file));
     return journal;
@@ -301,6 +307,12 @@ function readOwnerFile(file: string): JournalOwner {
     // Nobody's: they might be sent with another project's keys.
     return { baseUrl: "unknown", publicKey: undefined };
   }
+}
+
+/** Does the word beside the journal name this very owner? Its own may be damaged, though SQLite can read it. */
+function isNamedBeside(file: string, owner: JournalOwner): boolean {
+  const named = readOwnerFile(file);
+  return named.baseUrl === owner.baseUrl && named.publicKey === owner.publicKey;
 }
 
 /** A fault of this one file, as opposed to a directory or a disk that would refuse any other as well. */

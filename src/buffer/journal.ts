@@ -32,6 +32,12 @@ export interface ReadLimits {
   atLeastOne: boolean;
 }
 
+/** SQLite finds nothing wrong with the file, and yet what is in it makes no sense. */
+export class DamagedRowsError extends Error {
+  override readonly name = "DamagedRowsError";
+  readonly code = "DAMAGED_ROWS";
+}
+
 /**
  * The durable queue: one SQLite file in WAL mode with one connection, on the pump's thread. Each method is one
  * transaction, or a part of the one that `together` makes. Methods throw the driver's `SqliteError` when the disk
@@ -277,17 +283,19 @@ export class Journal {
     this.#database.prepare("DELETE FROM meta WHERE key = ?").run(key);
   }
 
-  /** Takes over dead letters from another file, as far as their columns are the same. */
-  restoreDeadLetters(letters: readonly Record<string, unknown>[]): void {
+  /** Takes over dead letters from another file, as far as their columns are the same. Returns how many are new. */
+  restoreDeadLetters(letters: readonly Record<string, unknown>[]): number {
     const columns = this.#database.pragma("table_info(dead_letters)") as { name: string }[];
     const names = columns.map(({ name }) => name);
     const insert = this.#database.prepare(
       `INSERT OR IGNORE INTO dead_letters (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
     );
+    let added = 0;
     this.#change(() => {
-      for (const letter of letters) insert.run(...names.map((name) => letter[name] ?? null));
+      for (const letter of letters) added += insert.run(...names.map((name) => letter[name] ?? null)).changes;
       this.deadLetters.forgetBytes();
     });
+    return added;
   }
 
   /** Commits payloads that did not come through the ring of this process. */
@@ -323,6 +331,8 @@ export class Journal {
     let isAll = true;
     // Leaving the loop closes the statement: an open one would block every write on this connection.
     for (const row of this.#select.iterate(limits.fromId, limits.throughId, limits.maxSpans + 1)) {
+      const isSound = typeof row[1] === "number" && Buffer.isBuffer(row[2]) && row[0] > (ids.at(-1) ?? -Infinity);
+      if (!isSound) throw new DamagedRowsError(`row ${row[0]} is none of ours`);
       bytes += row[2].length;
       const mayExceed = limits.atLeastOne && ids.length === 0;
       if (ids.length === limits.maxSpans || (bytes > limits.maxBytes && !mayExceed)) {

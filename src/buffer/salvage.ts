@@ -11,8 +11,9 @@
  */
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { Journal } from "./journal.ts";
+import { DamagedRowsError, Journal } from "./journal.ts";
 import { PackedPayloads } from "./packed-payloads.ts";
+import { readableRows } from "./readable-rows.ts";
 import { SpanRun } from "./span-run.ts";
 import { openDatabase, type SqliteDatabase } from "./sqlite.ts";
 
@@ -24,17 +25,12 @@ const maxSetAsideBytes = 256 * 1024 * 1024;
 const chunkRows = 1_000;
 const chunkBytes = 4 * 1024 * 1024;
 
-/** Ids beyond any that a journal has. */
-const maxId = 2 ** 40;
-
-/** Failed reads after which single rows are not looked for any more: each costs some 20 µs. */
-const maxFailures = 200_000;
-
 const companions = ["-wal", "-shm"] as const;
 
 /** Is the file itself at fault, as opposed to a disk or a directory that would refuse any other as well? */
 export function isDamage(error: unknown): boolean {
   const code = (error as { code?: string }).code ?? "";
+  if (error instanceof DamagedRowsError) return true;
   return /^SQLITE_(NOTADB|CORRUPT|IOERR_SHORT_READ|SCHEMA)/.test(code) || isForeignSchema(error);
 }
 
@@ -70,14 +66,12 @@ export interface KnownSpans {
   onProgress: () => void;
 }
 
-const nothingKnown: KnownSpans = { inMemory: [], isDone: () => false, onProgress: () => undefined };
-
 /**
  * Puts a fresh journal with all that can be read in the place of a damaged one, which nobody may have open.
  *
  * @throws what the disk throws.
  */
-export function rebuildJournal(file: string, reason: string, known: KnownSpans = nothingKnown): Rescue {
+export function rebuildJournal(file: string, reason: string, known: KnownSpans): Rescue {
   const rescueFile = rescueFileOf(file);
   removeDatabase(rescueFile);
   const rescued = fill(rescueFile, file, known);
@@ -101,15 +95,20 @@ export function settleRescue(file: string): void {
 
 /** Moves a journal out of the way, or what is there in its stead. Returns its new name. */
 export function setAsideFile(file: string, reason: string): string {
-  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-  const base = file.replace(/\.sqlite$/, `.damaged-${stamp}Z-${reason}`);
-  let target = `${base}.sqlite`;
-  for (let copy = 2; existsSync(target) || existsSync(`${target}-wal`); copy++) target = `${base}-${copy}.sqlite`;
+  // Each its own millisecond: the names sort by time.
+  let atMs = Date.now();
+  let target = setAsideName(file, atMs, reason);
+  while (existsSync(target) || existsSync(`${target}-wal`)) target = setAsideName(file, ++atMs, reason);
   for (const ending of ["", ...companions]) {
     if (existsSync(file + ending)) renameSync(file + ending, target + ending);
   }
   forgetOldest(file);
   return target;
+}
+
+function setAsideName(file: string, atMs: number, reason: string): string {
+  const stamp = new Date(atMs).toISOString().replaceAll(/[:.]/g, "-");
+  return file.replace(/\.sqlite$/, `.damaged-${stamp}-${reason}.sqlite`);
 }
 
 /** A short word for a file name: `corrupt`, `notadb`. */
@@ -189,7 +188,7 @@ function copyReadable(
       if (key === "span_count") result.lost = Number(value) || 0;
       else fresh.setMeta(key, value);
     }
-    for (const rows of inChunks(readSpans(damaged))) {
+    for (const rows of inChunks(readSpans(damaged, result.lost || undefined))) {
       const pending = rows.filter(({ id }) => !isDone(id));
       done += rows.length - pending.length;
       // Those from memory are in already, and stay as they are.
@@ -197,8 +196,7 @@ function copyReadable(
       onProgress();
     }
     for (const letters of inChunks(readDeadLetters(damaged))) {
-      fresh.restoreDeadLetters(letters);
-      result.deadLetters += letters.length;
+      result.deadLetters += fresh.restoreDeadLetters(letters);
     }
   } finally {
     closeQuietly(damaged);
@@ -252,44 +250,19 @@ interface SpanRow {
   payload: Buffer;
 }
 
-function readSpans(database: SqliteDatabase): Generator<SpanRow> {
-  return readable<SpanRow>(
-    database,
-    "SELECT id, accepted_at_ms AS acceptedAtMs, payload FROM spans WHERE id BETWEEN ? AND ? ORDER BY id",
-    ({ id, acceptedAtMs, payload }) =>
-      Number.isSafeInteger(id) && Number.isSafeInteger(acceptedAtMs) && Buffer.isBuffer(payload),
-  );
+function* readSpans(database: SqliteDatabase, expected: number | undefined): Generator<SpanRow> {
+  const columns = "id, accepted_at_ms AS acceptedAtMs, payload";
+  for (const row of readableRows<SpanRow>(database, columns, "spans", expected)) {
+    if (!Buffer.isBuffer(row.payload)) continue;
+    yield Number.isSafeInteger(row.acceptedAtMs) ? row : { ...row, acceptedAtMs: Date.now() };
+  }
 }
 
 type DeadLetterRow = Record<string, unknown> & { id: number; payload: unknown };
 
-function readDeadLetters(database: SqliteDatabase): Generator<DeadLetterRow> {
-  const sql = "SELECT * FROM dead_letters WHERE id BETWEEN ? AND ? ORDER BY id";
-  return readable<DeadLetterRow>(database, sql, ({ payload }) => Buffer.isBuffer(payload));
-}
-
-/** Every row that can be read: what stands between unreadable ones is found by halving the ids. */
-function* readable<Row extends { id: number }>(
-  database: SqliteDatabase,
-  sql: string,
-  isSound: (row: Row) => boolean,
-): Generator<Row> {
-  let failures = 0;
-  const ranges: [from: number, through: number][] = [[-maxId, maxId]];
-  for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
-    const [from, through] = range;
-    let next = from;
-    try {
-      for (const row of database.prepare<[number, number], Row>(sql).iterate(from, through)) {
-        if (row.id < next) throw new Error("the rows are out of order");
-        next = row.id + 1;
-        if (isSound(row)) yield row;
-      }
-    } catch {
-      if (++failures > maxFailures || next >= through) continue;
-      const middle = Math.floor((next + through) / 2);
-      ranges.push([middle + 1, through], [next, middle]);
-    }
+function* readDeadLetters(database: SqliteDatabase): Generator<DeadLetterRow> {
+  for (const row of readableRows<DeadLetterRow>(database, "*", "dead_letters", undefined)) {
+    if (Buffer.isBuffer(row.payload)) yield row;
   }
 }
 

@@ -1,5 +1,6 @@
 import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import { type JournalOwner, type JournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
+import { describeRescue, isDamage, reasonOf, rebuildJournal } from "../buffer/salvage.ts";
 import { countOf } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Store } from "./store.ts";
@@ -18,6 +19,8 @@ export interface OrphansSetup {
   owner: JournalOwner;
   store: Store;
   announcer: Announcer;
+  /** Called now and then in what may take long. */
+  onProgress: () => void;
 }
 
 /**
@@ -104,19 +107,25 @@ export class Orphans {
   }
 
   #fail(error: Error): void {
-    this.#setup.announcer.say(
-      "orphan-failed",
-      "warn",
-      `a journal that was left behind cannot be taken over: ${error.message}`,
-    );
+    const message = `a journal that was left behind cannot be taken over: ${error.message}`;
+    if (!isDamage(error)) this.#setup.announcer.say("orphan-failed", "warn", message);
     this.#lookAtMs = performance.now() + lookEveryMs;
     const orphan = this.#orphan;
     this.#orphan = undefined;
     try {
       orphan?.journal.close();
+      if (orphan !== undefined && isDamage(error)) this.#rescue(orphan.file, error);
     } catch {
       // It is left to the next look, or to another process.
     }
     orphan?.release();
+  }
+
+  /** Its pages are damaged, as was seen when they were read: what can be read is taken over at the next look. */
+  #rescue(file: string, error: Error): void {
+    const { announcer, onProgress } = this.#setup;
+    const rescue = rebuildJournal(file, reasonOf(error), { inMemory: [], isDone: () => false, onProgress });
+    announcer.say("damaged-journal", "warn", describeRescue(rescue));
+    this.#lookAtMs = 0;
   }
 }

@@ -39,6 +39,8 @@ let receive = (message: CallerMessage): void => {
 };
 parentPort?.on("message", (message: CallerMessage) => receive(message));
 
+const signs = new RingConsumer(setup.ring);
+
 /** Is the journal the one that this ring's earlier pump wrote? */
 let isOwnJournal = false;
 const slot = openSlot();
@@ -76,7 +78,7 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
   const { directory, crashLogDirectory, ringId } = setup;
   const onJournal = setup.hasCrashLog ? tellJournal : () => undefined;
   const diskReturn = new DiskReturn({ slot: journalSlot, directory, owner, store, announcer, onJournal });
-  const orphans = new Orphans({ directory, crashLogDirectory, ringId, owner, store, announcer });
+  const orphans = new Orphans({ directory, crashLogDirectory, ringId, owner, store, announcer, onProgress: beat });
   const created = new Pump({ ring, store, sender, pool, counters, announcer, post, diskReturn, orphans });
   created.publish();
   return created;
@@ -114,7 +116,7 @@ function openSlot(): JournalSlot {
   try {
     const own = setup.isRestart ? waitForOwnSlot() : undefined;
     isOwnJournal = own !== undefined;
-    const found = own ?? takeJournalSlot(setup.directory, owner, setup.ringId);
+    const found = own ?? takeJournalSlot(setup.directory, owner, setup.ringId, beat);
     for (const { file, count, owner: other } of found.foreign) {
       const whose = `${other.publicKey ?? "no key"} at ${other.baseUrl}`;
       announcer.say(file, "warn", `${file} holds ${count} spans for ${whose}: start with that key to deliver them`);
@@ -147,6 +149,11 @@ function waitForOwnSlot(): JournalSlot | undefined {
     Atomics.wait(pause, 0, 0, retakeEveryMs);
   }
   return undefined;
+}
+
+/** A sign of life: what is done before the first turn, or in one, may take long. */
+function beat(): void {
+  signs.countTurn();
 }
 
 /** How many frames an earlier pump of the same ring, which crashed, had dealt with. */

@@ -1,6 +1,6 @@
 import { type Counters, zeroCounters } from "../buffer/counters.ts";
 import type { DeadLetters, LetterIds } from "../buffer/dead-letters.ts";
-import { type Journal, maxLogBytes, type ReadLimits, ringKey } from "../buffer/journal.ts";
+import { DamagedRowsError, type Journal, maxLogBytes, type ReadLimits, ringKey } from "../buffer/journal.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import { describeRescue, isDamage } from "../buffer/salvage.ts";
 import { copyJournal } from "../buffer/journal-copy.ts";
@@ -68,6 +68,8 @@ export class Store {
   #lastTakenCount = 0;
   #diskRetryAtMs = 0;
   #oldestBackfill: AcceptedSpan | undefined;
+  /** Spans that the journal said it had when that was in doubt. */
+  #reconciledCount = 0;
   /** False: there may be spans in memory that the journal does not have. */
   #isAllJournalled: boolean;
   /** Newest dead letter of earlier processes. */
@@ -368,6 +370,9 @@ export class Store {
     const missing = this.counters.pending - this.#journal.recount();
     this.counters.pending -= missing;
     this.counters.droppedDamaged += missing;
+    const isSecondTime = this.#reconciledCount === this.#journal.count;
+    this.#reconciledCount = this.#journal.count;
+    if (isSecondTime) throw new DamagedRowsError(`there are ${this.#journal.count} rows that are not found in order`);
     if (this.#journal.count > 0) backfill.add(this.#journal.firstId, this.#journal.lastId);
   }
 

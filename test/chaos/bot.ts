@@ -20,10 +20,18 @@ export class Bot {
   readonly #chunks: Buffer[] = [];
   readonly #pipe: Readable;
 
-  /** @param killPoint where it is to kill itself (killing-pump.ts). */
-  constructor(options: ProducerOptions, killPoint?: string) {
+  /**
+   * @param how `killPoint`: where it is to kill itself (killing-pump.ts); `under`: a command that runs it, say in a
+   * namespace of its own.
+   */
+  constructor(
+    options: ProducerOptions,
+    { killPoint, under = [] }: { killPoint?: string; under?: readonly string[] } = {},
+  ) {
     const preload = killPoint === undefined ? [] : ["--import", preloadUrl];
-    this.#child = spawn(process.execPath, [...preload, producerFile, JSON.stringify(options)], {
+    const program = [process.execPath, ...preload, producerFile, JSON.stringify(options)];
+    const [command = "", ...args] = [...under, ...program];
+    this.#child = spawn(command, args, {
       stdio: ["ignore", "ignore", "inherit", "pipe"],
       env: { ...process.env, KILL_POINT: killPoint ?? "" },
     });

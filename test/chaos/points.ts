@@ -41,7 +41,10 @@ export async function points(
         // A migration wants a new file each time.
         const folder = join(directory, point === "migration" ? `new-${time}` : "shared");
         directories.add(folder);
-        const bot = new Bot({ buffer: { ...buffer, directory: folder }, spansPerSecond }, `${point}:${nth}`);
+        const bot = new Bot(
+          { buffer: { ...buffer, directory: folder }, spansPerSecond },
+          { killPoint: `${point}:${nth}` },
+        );
         rounds.push({ point, bot });
         const isDead = await dies(bot, point, nth, proxy);
         if (!isDead) alive.push(`${point}:${nth}`);

@@ -1,4 +1,5 @@
-import { readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, existsSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Bot } from "../chaos/bot.ts";
@@ -57,5 +58,59 @@ test("two living processes leave each other's journals alone", async () => {
   expect(one.stats()).toMatchObject({ recovered: 0, acknowledged: 50 });
   expect(other.stats()).toMatchObject({ recovered: 0, acknowledged: 70 });
   expect(new Set(Object.keys(server.ids()))).toEqual(new Set(ids));
+  expect(server.account().twice).toBe(0);
+});
+
+test("processes of two containers that know nothing of each other's ids share a volume", async ({ skip }) => {
+  const [unshare, ...flags] = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"] as const;
+  if (spawnSync(unshare, [...flags, "true"]).status !== 0) skip("process namespaces need root");
+  const server = await standIn();
+  await server.setFault({ kind: "down" });
+  const directory = temporaryDirectory();
+  const buffer = { ...keys, baseUrl: server.url, directory, durability: "strict" as const };
+  const bots = [1, 2].map(() => new Bot({ buffer, spansPerSecond: 200 }, { under: [unshare, ...flags] }));
+  for (const bot of bots) await bot.hasBegun();
+  // Each is the first process of its own world, and yet neither takes the other for dead.
+  const outside = bufferFor(server.url, { directory, durability: "strict" });
+  const own = endSpans(outside, 10);
+  await until(() => outside.stats().journalSpans === 10);
+  expect(outside.stats().recovered).toBe(0);
+  for (const bot of bots) await bot.end("SIGKILL");
+  await outside.shutdown({ timeoutMs: 3_000 });
+  await server.setFault(undefined);
+  const last = bufferFor(server.url, { directory, durability: "strict" });
+  const ended = bots.flatMap((bot) => bot.report().spans).length + own.length;
+  await until(() => last.stats().acknowledged >= ended && last.stats().pending === 0);
+  const arrivals = new Map(Object.entries(server.ids()));
+  for (const bot of bots) expect(judge(bot, arrivals)).toMatchObject({ lost: 0, twice: 0, holes: 0 });
+  expect(own.filter((id) => !arrivals.has(id))).toEqual([]);
+}, 60_000);
+
+test("a journal that was left behind and is damaged is taken over as far as it can be read", async () => {
+  const server = await standIn();
+  await server.setFault({ kind: "down" });
+  const directory = temporaryDirectory();
+  const warnings: string[] = [];
+  const options = { directory, logger: { warn: (text: string): void => void warnings.push(text) } };
+  const [one, other] = [bufferFor(server.url, options), bufferFor(server.url, options)];
+  await until(() => existsSync(join(directory, "journal-2.sqlite")));
+  const ids = endSpans(other, 2_000, "x".repeat(1_000));
+  await until(() => other.stats().journalSpans === 2_000);
+  await one.shutdown({ timeoutMs: 3_000 });
+  await other.shutdown({ timeoutMs: 3_000 });
+  const files = ["journal-1.sqlite", "journal-2.sqlite"].map((name) => join(directory, name));
+  const file = files.find((path) => statSync(path).size > 1024 * 1024) as string;
+  const descriptor = openSync(file, "r+");
+  writeSync(descriptor, Buffer.alloc(65_536, 0xa5), 0, 65_536, 1024 * 1024);
+  closeSync(descriptor);
+  await server.setFault(undefined);
+  // It takes the first, whichever that is, and finds the other.
+  const next = bufferFor(server.url, options);
+  await until(() => next.stats().acknowledged > 1_000 && next.stats().pending === 0);
+  await until(() => warnings.some((text) => text.includes("a journal was damaged")));
+  await until(() => readdirSync(directory).filter((name) => /^journal-\d+\.sqlite$/.test(name)).length === 1);
+  const stored = ids.filter((id) => id in server.ids()).length;
+  expect(stored).toBeGreaterThan(1_000);
+  expect(stored).toBeLessThan(2_000);
   expect(server.account().twice).toBe(0);
 });

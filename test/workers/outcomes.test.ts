@@ -126,3 +126,45 @@ test("a letter holds its own payload alone, not the memory of all that came with
   expect(outcomes.bytes).toBe(0);
   journal.close();
 });
+
+test("a disk that refuses: Langfuse gets the spans from memory; once the disk is well, those that wait are in the journal", async () => {
+  const bench = makeBench(good, { batchSize: 10, maxQueueSize: 100 });
+  const refusal = vi.spyOn(bench.journal, "insert").mockImplementation(() => {
+    throw new Error("disk full");
+  });
+  bench.offer(...numbered(150));
+  // One refused write, then no more than the live lane holds.
+  for (let round = 0; round < 3; round++) bench.store.takeFrom(bench.ring, false);
+  expect(bench.store.counters).toMatchObject({ taken: 100, pending: 100 });
+  expect(bench.store.window.count).toBe(100);
+  bench.sender.isUrgent = true;
+  await bench.settle();
+  expect(bench.requests.flat().sort()).toEqual(numbered(100).sort());
+  bench.store.takeFrom(bench.ring, false);
+  // What has come of the first hundred is recorded when the disk is well.
+  expect(bench.store.counters).toMatchObject({ taken: 150, acknowledged: 0, pending: 150 });
+  expect(bench.store.isJournallingDue).toBe(false);
+  expect(bench.store.unkept(bench.sender.handedOut())).toBe(50);
+  refusal.mockRestore();
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  bench.store.takeFrom(bench.ring, false);
+  expect(bench.store.isJournallingDue).toBe(true);
+  bench.store.journalAll(bench.sender.handedOut());
+  expect(bench.journal.count).toBe(50);
+  expect(bench.store.unkept(bench.sender.handedOut())).toBe(0);
+  await bench.settle();
+  bench.store.record();
+  expect(bench.store.counters).toMatchObject({ acknowledged: 150, pending: 0 });
+  expect(bench.journal.count).toBe(0);
+});
+
+test("a disk that refuses takes no span out of the ring that is larger than the room in memory", () => {
+  const bench = makeBench(good, { maxQueueSize: 100, maxMemoryBytes: 80_000 });
+  vi.spyOn(bench.journal, "insert").mockImplementation(() => {
+    throw new Error("disk full");
+  });
+  bench.offer("small", "x".repeat(20_000), "behind it");
+  for (let round = 0; round < 3; round++) bench.store.takeFrom(bench.ring, false);
+  expect(bench.store.counters.taken).toBe(1);
+  expect(bench.ring.isEmpty()).toBe(false);
+});
