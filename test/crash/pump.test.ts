@@ -269,6 +269,16 @@ test.each(["hang", "hang-after"])(
   },
 );
 
+test("a commit that takes its time is no reason to replace the pump", async () => {
+  limits.hangMs = 2_500;
+  const server = await standIn();
+  const { buffer, warnings, crashes } = crashingBuffer("slow", 15, 1, server.url);
+  const { ids } = await endSpansSlowly(buffer, 150);
+  await until(() => crashes() === 1);
+  expect(await buffer.flush({ timeoutMs: 20_000 })).toMatchObject({ acknowledged: ids.length, pending: 0 });
+  expect(warnings).toEqual([]);
+});
+
 test("a pump that is only kept waiting is not replaced", async () => {
   const server = await standIn();
   const { buffer, warnings } = crashingBuffer("", 0, 0, server.url);

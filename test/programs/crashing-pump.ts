@@ -14,6 +14,8 @@ function crash(): void {
   if (way.startsWith("exit-damage")) damageJournal();
   if (way.startsWith("exit")) process.exit(7);
   if (way.startsWith("hang")) for (;;);
+  // A disk that takes its time.
+  if (way === "slow") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
   // A call that blocks in the system, and that nothing can break, until somebody opens the pipe's other end.
   if (way === "stuck") openSync(`${file}.pipe`, "r");
   // Outside of everything that catches.

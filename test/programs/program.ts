@@ -21,6 +21,8 @@ switch (way) {
   case "return":
     break;
   case "auth-check":
+    // By then a pump that crashes at every start has been given up.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
     process.stdout.write(`${JSON.stringify(await buffer.authCheck())}\n`);
     break;
   case "exit":
