@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { notes } from "./notes.ts";
 import type { ProducerOptions } from "./producer.ts";
 
 const producerFile = fileURLToPath(new URL("./producer.ts", import.meta.url));
@@ -12,6 +13,12 @@ export interface EndedSpan {
   id: string;
   /** When its `end()` had returned, in milliseconds since 1970. */
   endedAtMs: number;
+}
+
+/** What a producer holds at a moment, as it sees itself. */
+export interface Census {
+  listeners: number;
+  activeResources: number;
 }
 
 /** A producer process and what it has said. */
@@ -44,6 +51,10 @@ export class Bot {
     if (this.#chunks.length === 0) await once(this.#pipe, "data");
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
@@ -61,15 +72,19 @@ export class Bot {
     await said;
   }
 
-  /** What it has ended, in order, and its complaints. */
-  report(): { spans: EndedSpan[]; conservationGaps: number; unhandledRejections: number } {
+  /** What it has ended, in order, its complaints and its latest census. */
+  report(): { spans: EndedSpan[]; conservationGaps: number; unhandledRejections: number; census: Census } {
     const bytes = Buffer.concat(this.#chunks);
-    const report = { spans: [] as EndedSpan[], conservationGaps: 0, unhandledRejections: 0 };
+    const census = { listeners: 0, activeResources: 0 };
+    const report = { spans: [] as EndedSpan[], conservationGaps: 0, unhandledRejections: 0, census };
     for (let at = 0; at + recordBytes <= bytes.length; at += recordBytes) {
       const id = bytes.toString("hex", at, at + 8);
-      if (id === "0000000000000000") report.conservationGaps++;
-      else if (id === "ffffffffffffffff") report.unhandledRejections++;
-      else report.spans.push({ id, endedAtMs: bytes.readDoubleLE(at + 8) });
+      const value = bytes.readDoubleLE(at + 8);
+      if (id === notes.conservationGap) report.conservationGaps++;
+      else if (id === notes.unhandledRejection) report.unhandledRejections++;
+      else if (id === notes.listeners) census.listeners = value;
+      else if (id === notes.activeResources) census.activeResources = value;
+      else report.spans.push({ id, endedAtMs: value });
     }
     return report;
   }

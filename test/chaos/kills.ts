@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { StandInProcess } from "../../src/cli/demo/stand-in-process.ts";
-import { SpanBuffer } from "../../src/index.ts";
 import { Bot } from "./bot.ts";
 import { judge, quantile, type Verdict } from "./oracle.ts";
-import { keys, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
+import { drain, keys, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
 
 export interface KillsOptions {
   rounds: number;
@@ -51,10 +50,7 @@ export async function kills(
       await bot.end("SIGKILL");
       if (round % 10 === 0) progress(`${durability}: ${round} of ${rounds} kills`);
     }
-    const last = new SpanBuffer({ ...buffer, logger: { warn: () => undefined } });
-    await pause(500);
-    const { pending } = await last.flush({ timeoutMs: 120_000 });
-    await last.shutdown();
+    const pending = await drain(buffer);
     const arrivals = await server.arrivals();
     return account(
       bots.map((bot) => judge(bot, arrivals)),

@@ -3,6 +3,7 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { SpanBuffer, type SpanBufferOptions } from "../../src/index.ts";
+import { notes } from "./notes.ts";
 
 export interface ProducerOptions {
   buffer: SpanBufferOptions;
@@ -32,14 +33,21 @@ function endWhatIsDue(): void {
   }
 }
 
-/** P2, at every sample; a gap is a record with an id that no span has. */
+/** P2, at every sample. */
 function checkConservation(): void {
   const { accepted, acknowledged, pending, deadLettered, dropped } = buffer.stats();
   const droppedSum = Object.values(dropped).reduce((sum, count) => sum + count, 0);
   const gap = accepted - acknowledged - pending - deadLettered - droppedSum;
-  if (gap !== 0) report("0000000000000000", gap);
+  if (gap !== 0) report(notes.conservationGap, gap);
+}
+
+function takeCensus(): void {
+  const listeners = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0);
+  report(notes.listeners, listeners);
+  report(notes.activeResources, process.getActiveResourcesInfo().length);
 }
 
 setInterval(endWhatIsDue, 1);
 setInterval(checkConservation, 50);
-process.on("unhandledRejection", () => report("ffffffffffffffff", 1));
+setInterval(takeCensus, 1_000);
+process.on("unhandledRejection", () => report(notes.unhandledRejection, 1));

@@ -5,12 +5,14 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { backlog } from "./backlog.ts";
 import { runDamage } from "./damage.ts";
 import { kills } from "./kills.ts";
 import { outage } from "./outage.ts";
 import { points } from "./points.ts";
 import { Random } from "./random.ts";
 import type { ScenarioContext, ScenarioResult } from "./scenario.ts";
+import { soak } from "./soak.ts";
 import { storm } from "./storm.ts";
 
 const { values } = parseArgs({
@@ -23,6 +25,7 @@ const { values } = parseArgs({
     times: { type: "string", default: "10" },
     count: { type: "string", default: "500" },
     spans: { type: "string", default: "1000000" },
+    backlog: { type: "string", multiple: true, default: ["10000", "100000", "1000000"] },
     bots: { type: "string", default: "2" },
     durability: { type: "string", multiple: true, default: ["journal", "strict"] },
   },
@@ -46,6 +49,8 @@ const scenarios: Record<string, (context: ScenarioContext) => Promise<ScenarioRe
     const account = await runDamage({ seed, count: Number(values.count), directory, onProgress });
     return [{ figures: { ...account }, broken: account.failures }];
   },
+  soak: async (context) => [await soak(context, { durationMs: Number(values.minutes) * 60_000 })],
+  backlog: async (context) => [await backlog(context, values.backlog.map(Number))],
   outage: async (context) => [await outage(context, Number(values.spans))],
 };
 

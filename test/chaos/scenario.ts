@@ -1,3 +1,4 @@
+import { SpanBuffer, type SpanBufferOptions } from "../../src/index.ts";
 import type { Random } from "./random.ts";
 
 export interface ScenarioContext {
@@ -31,4 +32,13 @@ export async function comesTrue(condition: () => boolean | Promise<boolean>, tim
     await pause(50);
   }
   return false;
+}
+
+/** Delivers everything that the processes have left. Returns what could not be delivered. */
+export async function drain(options: SpanBufferOptions): Promise<number> {
+  const last = new SpanBuffer({ ...options, logger: { warn: () => undefined } });
+  await pause(1_000);
+  const { pending } = await last.flush({ timeoutMs: 120_000 });
+  await last.shutdown();
+  return pending;
 }

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { type Fault, startStandIn } from "../../src/stand-in/index.ts";
-import { SpanBuffer } from "../../src/index.ts";
+import { startStandIn } from "../../src/stand-in/index.ts";
 import { Bot } from "./bot.ts";
-import { FaultProxy, proxyFaults } from "./fault-proxy.ts";
+import { FaultProxy } from "./fault-proxy.ts";
 import { judge, type Verdict } from "./oracle.ts";
-import { keys, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
+import { drain, keys, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
+import { Weather } from "./weather.ts";
 
 export interface StormOptions {
   /** How long faults are made. */
@@ -17,19 +17,6 @@ export interface StormOptions {
 }
 
 const exportTimeoutMs = 1_000;
-
-const serverFaults: readonly Fault[] = [
-  { kind: "error", status: 500 },
-  { kind: "error", status: 503 },
-  { kind: "rate-limited", retryAfter: "1" },
-  { kind: "unauthorized", times: 1 },
-  { kind: "html" },
-  { kind: "empty" },
-  { kind: "stalled-body" },
-  { kind: "reset", when: "before" },
-  { kind: "reset", when: "after" },
-  { kind: "slow", delayMs: 400 },
-];
 
 /**
  * Everything at once: faults on the way and of the server, drawn from the seed, while several processes of one directory
@@ -51,7 +38,7 @@ export async function storm(
   };
   const all: Bot[] = [];
   const killed = new Set<Bot>();
-  const faults: Record<string, number> = {};
+  const weather = new Weather(proxy, server, random);
   const start = (): Bot => {
     const bot = new Bot({ buffer, spansPerSecond });
     all.push(bot);
@@ -61,11 +48,7 @@ export async function storm(
     const living = Array.from({ length: count }, start);
     const deadlineMs = performance.now() + durationMs;
     while (performance.now() < deadlineMs && !signal.aborted) {
-      const fault = random.pick(proxyFaults);
-      proxy.set(fault);
-      const serverFault = random.next() < 0.5 ? random.pick(serverFaults) : undefined;
-      await server.setFault(serverFault);
-      for (const name of [fault, serverFault?.kind ?? "healthy"]) faults[name] = (faults[name] ?? 0) + 1;
+      await weather.turn();
       await pause(random.whole(300, 1_500));
       const index = random.whole(0, living.length - 1);
       const bot = living[index] as Bot;
@@ -83,8 +66,7 @@ export async function storm(
         `${Math.max(0, Math.round((deadlineMs - performance.now()) / 1_000))} s of storm left, ${all.length} processes so far`,
       );
     }
-    proxy.set("none");
-    await server.setFault(undefined);
+    await weather.clear();
     for (const bot of living) {
       await bot.hasBegun();
       await bot.end("SIGTERM");
@@ -95,22 +77,13 @@ export async function storm(
       all.map((bot) => ({ ...judge(bot, arrivals), isKilled: killed.has(bot) })),
       durability,
       pending,
-      faults,
+      weather.made,
     );
   } finally {
     for (const bot of all) bot.signal("SIGKILL");
     await proxy.close();
     await server.close();
   }
-}
-
-/** Delivers everything that the processes have left. Returns what could not be delivered. */
-async function drain(options: ConstructorParameters<typeof SpanBuffer>[0]): Promise<number> {
-  const last = new SpanBuffer({ ...options, logger: { warn: () => undefined } });
-  await pause(1_000);
-  const { pending } = await last.flush({ timeoutMs: 120_000 });
-  await last.shutdown();
-  return pending;
 }
 
 function account(

@@ -1,26 +1,15 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { SmallDisk } from "../chaos/small-disk.ts";
 import { bufferFor, endSpans, missingFromAccount, standIn, until } from "../support/buffers.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /** A small file system of its own; undefined where this user may not mount one. */
-function smallDisk(mebibytes: number): string | undefined {
-  const directory = join(temporaryDirectory(), "disk");
-  mkdirSync(directory);
-  const mount = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", directory]);
-  if (mount.status !== 0) return undefined;
-  onTestFinished(() => void spawnSync("umount", ["-l", directory]));
-  return directory;
-}
-
-/** Fills what is left of the disk. Returns the file that does. */
-function fill(directory: string): string {
-  const file = join(directory, "somebody-elses");
-  const { bavail, bsize } = statfsSync(directory);
-  writeFileSync(file, Buffer.alloc(bavail * bsize));
-  return file;
+function smallDisk(mebibytes: number): SmallDisk | undefined {
+  const disk = SmallDisk.mount(join(temporaryDirectory(), "disk"), mebibytes);
+  if (disk !== undefined) onTestFinished(() => disk.unmount());
+  return disk;
 }
 
 test("a full disk: Langfuse gets the spans from memory, and once there is room the rest is in the journal", async ({
@@ -28,12 +17,12 @@ test("a full disk: Langfuse gets the spans from memory, and once there is room t
 }) => {
   const disk = smallDisk(24) ?? skip("mounting a small disk needs root");
   const server = await standIn();
-  const directory = join(disk, "state");
+  const directory = join(disk.directory, "state");
   const warnings: string[] = [];
   const buffer = bufferFor(server.url, { directory, logger: { warn: (text) => void warnings.push(text) } });
   const ids = endSpans(buffer, 10);
   await buffer.flush({ timeoutMs: 10_000 });
-  const filler = fill(disk);
+  disk.fill();
   // More than the journal's own free pages hold.
   for (let round = 0; round < 30; round++) {
     ids.push(...endSpans(buffer, 20, "x".repeat(5_000)));
@@ -48,7 +37,7 @@ test("a full disk: Langfuse gets the spans from memory, and once there is room t
   const more = endSpans(buffer, 300, "x".repeat(5_000));
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   expect(missingFromAccount(buffer.stats())).toBe(0);
-  rmSync(filler);
+  disk.free();
   await until(() => buffer.stats().journalSpans >= more.length && buffer.stats().pending >= more.length);
   await buffer.shutdown({ timeoutMs: 5_000 });
   expect(missingFromAccount(buffer.stats())).toBe(0);
@@ -60,16 +49,16 @@ test("a full disk: Langfuse gets the spans from memory, and once there is room t
 
 test("a disk that is full from the start: spans are sent, and in the journal once there is room", async ({ skip }) => {
   const disk = smallDisk(8) ?? skip("mounting a small disk needs root");
-  const filler = fill(disk);
+  disk.fill();
   const server = await standIn();
-  const directory = join(disk, "state");
+  const directory = join(disk.directory, "state");
   const buffer = bufferFor(server.url, { directory });
   const ids = endSpans(buffer, 300);
   expect(await buffer.flush({ timeoutMs: 15_000 })).toMatchObject({ acknowledged: 300, pending: 0 });
   await server.setFault({ kind: "down" });
   const more = endSpans(buffer, 300);
   await until(() => buffer.stats().journalSpans === 300);
-  rmSync(filler);
+  disk.free();
   await until(() => existsSync(join(directory, "journal-1.sqlite")) && buffer.stats().lastError !== undefined);
   await buffer.shutdown({ timeoutMs: 5_000 });
   await server.setFault(undefined);
@@ -86,14 +75,13 @@ test("a disk that fills up in the middle of coming back: it is tried again, and 
   const disk = smallDisk(6) ?? skip("mounting a small disk needs root");
   const server = await standIn();
   await server.setFault({ kind: "down" });
-  const directory = join(disk, "state");
+  const directory = join(disk.directory, "state");
   writeFileSync(directory, "in the way");
   const buffer = bufferFor(server.url, { directory });
   const ids = endSpans(buffer, 1_500, "x".repeat(3_000));
   await until(() => buffer.stats().journalSpans === 1_500);
   // Room for a part of them alone.
-  const filler = fill(disk);
-  writeFileSync(filler, Buffer.alloc(2 * 1024 * 1024));
+  disk.fill(2 * 1024 * 1024);
   rmSync(directory);
   await until(() => buffer.stats().lastError?.includes("no journal can be made") === true);
   await new Promise((resolve) => setTimeout(resolve, 1_500));

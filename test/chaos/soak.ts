@@ -1,0 +1,149 @@
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { startStandIn } from "../../src/stand-in/index.ts";
+import { Bot } from "./bot.ts";
+import { FaultProxy } from "./fault-proxy.ts";
+import { judge } from "./oracle.ts";
+import { drain, keys, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
+import { SmallDisk } from "./small-disk.ts";
+import { Weather } from "./weather.ts";
+
+export interface SoakOptions {
+  /** How long faults are made. */
+  durationMs: number;
+  /** Of the bot that lives through it. Default: 300. */
+  spansPerSecond?: number;
+}
+
+/** What a process holds. */
+interface Holdings {
+  descriptors: number;
+  threads: number;
+  listeners: number;
+  activeResources: number;
+  memoryMb: number;
+  /** Of everything in the directory. */
+  filesKb: number;
+}
+
+/** Healthy before and after: connections opened, caches filled, backlog gone. */
+const calmMs = 30_000;
+const exportTimeoutMs = 1_000;
+const diskMebibytes = 128;
+
+/**
+ * A day compressed: one process lives through a fault each few seconds, on the way, of the server, of the disk and of its
+ * neighbours in the directory, and holds in the end what it held in the beginning.
+ */
+export async function soak(
+  { random, directory, signal, progress }: ScenarioContext,
+  { durationMs, spansPerSecond = 300 }: SoakOptions,
+): Promise<ScenarioResult> {
+  const server = await startStandIn();
+  const proxy = await FaultProxy.start(server.url, exportTimeoutMs * 2);
+  const disk = SmallDisk.mount(join(directory, "disk"), diskMebibytes);
+  const state = join(disk?.directory ?? directory, "state");
+  mkdirSync(state);
+  const weather = new Weather(proxy, server, random);
+  const buffer = { ...keys, baseUrl: proxy.url, directory: state, flushInterval: 0.2, exportTimeoutMs };
+  const bot = new Bot({ buffer, spansPerSecond });
+  const neighbours: Bot[] = [];
+  const others: Record<string, number> = {};
+  let mostMb = 0;
+  const happen = async (what: string): Promise<void> => {
+    others[what] = (others[what] ?? 0) + 1;
+    if (what === "stopped") {
+      bot.signal("SIGSTOP");
+      await pause(random.whole(100, 2_000));
+      bot.signal("SIGCONT");
+    } else if (what === "neighbour killed") {
+      const neighbour = new Bot({ buffer, spansPerSecond: 100 });
+      neighbours.push(neighbour);
+      await neighbour.hasBegun();
+      await pause(random.whole(100, 1_500));
+      await neighbour.end("SIGKILL");
+    } else if (what === "disk full") {
+      disk?.fill();
+      await pause(random.whole(1_000, 3_000));
+      disk?.free();
+    }
+  };
+  try {
+    await bot.hasBegun();
+    await pause(calmMs);
+    const before = holdingsOf(bot, state);
+    const deadlineMs = performance.now() + durationMs;
+    while (performance.now() < deadlineMs && !signal.aborted && bot.isRunning) {
+      await weather.turn();
+      await pause(random.whole(500, 3_000));
+      await happen(
+        random.pick(["stopped", "neighbour killed", disk === undefined ? "nothing" : "disk full", "nothing"]),
+      );
+      const { memoryMb } = holdingsOf(bot, state);
+      mostMb = Math.max(mostMb, memoryMb);
+      progress(`${Math.max(0, Math.round((deadlineMs - performance.now()) / 1_000))} s left, ${memoryMb} MB`);
+    }
+    await weather.clear();
+    await pause(calmMs);
+    const wasRunning = bot.isRunning;
+    const after = holdingsOf(bot, state);
+    await bot.end("SIGTERM");
+    const pending = await drain(buffer);
+    const arrivals = new Map(Object.entries(server.ids()));
+    const verdict = judge(bot, arrivals);
+    const neighboursLost = neighbours.reduce((sum, each) => sum + judge(each, arrivals).holes, 0);
+    const figures = {
+      seconds: Math.round(durationMs / 1_000),
+      faults: { ...weather.made, ...others },
+      before,
+      after,
+      mostMemoryMb: mostMb,
+      ...verdict,
+      neighbours: neighbours.length,
+      neighboursLost,
+      pending,
+    };
+    const broken: string[] = [];
+    const demand = (holds: boolean, what: string): void => {
+      if (!holds) broken.push(what);
+    };
+    demand(wasRunning, "the process did not live through it");
+    for (const name of ["threads", "listeners"] as const)
+      demand(after[name] === before[name], `${name}: ${after[name]} at the end, ${before[name]} at the start`);
+    // A connection more or less, a timer that is due or not.
+    for (const name of ["descriptors", "activeResources"] as const)
+      demand(after[name] <= before[name] + 4, `${name}: ${after[name]} at the end, ${before[name]} at the start`);
+    demand(after.memoryMb <= before.memoryMb * 1.2, `${after.memoryMb} MB at the end, ${before.memoryMb} at the start`);
+    demand(after.filesKb <= before.filesKb + 8_192, `${after.filesKb} KB of files, ${before.filesKb} at the start`);
+    demand(pending === 0, `${pending} spans were not delivered in the end`);
+    demand(verdict.lost === 0, `${verdict.lost} spans are lost`);
+    demand(neighboursLost === 0, `${neighboursLost} spans of killed neighbours are lost before the tail`);
+    demand(verdict.conservationGaps === 0, `${verdict.conservationGaps} samples were not conserved`);
+    demand(verdict.unhandledRejections === 0, `${verdict.unhandledRejections} unhandled rejections`);
+    return { figures, broken };
+  } finally {
+    for (const each of [bot, ...neighbours]) each.signal("SIGKILL");
+    await proxy.close();
+    await server.close();
+    disk?.unmount();
+  }
+}
+
+function holdingsOf(bot: Bot, directory: string): Holdings {
+  const own = `/proc/${bot.pid}`;
+  const memoryKb = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`${own}/status`, "utf8"))?.[1] ?? 0);
+  return {
+    descriptors: readdirSync(`${own}/fd`).length,
+    threads: readdirSync(`${own}/task`).length,
+    ...bot.report().census,
+    memoryMb: Math.round(memoryKb / 1_024),
+    filesKb: Math.round(sizeOf(directory) / 1_024),
+  };
+}
+
+function sizeOf(directory: string): number {
+  return readdirSync(directory).reduce(
+    (sum, name) => sum + (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
+}
