@@ -1,38 +1,37 @@
-import type { DeadLetters, StoredLetter } from "../buffer/dead-letters.ts";
+import type { StoredLetter } from "../buffer/dead-letters.ts";
 import type { SpanPayload } from "../buffer/span-payload.ts";
 import type { DeadLetterCommand, DeadLetterSummary } from "./messages.ts";
-import type { Store } from "./store.ts";
+import type { Readmission } from "./readmission.ts";
 
 /** Letters that are moved or removed in one transaction: some milliseconds of the pump's time. */
 const chunkLetters = 500;
 
+type LetterAccess = Pick<Readmission, "deadLetters" | "revive" | "removeDeadLetters">;
+
 /** Does what the caller wants done with dead letters. Never throws. */
 export function attend(
   command: DeadLetterCommand,
-  store: Pick<Store, "deadLetters" | "revive" | "removeDeadLetters">,
+  letters: LetterAccess,
 ): { result: unknown; error: string | undefined } {
   try {
-    return { result: resultOf(command, store), error: undefined };
+    return { result: resultOf(command, letters), error: undefined };
   } catch (error) {
     return { result: undefined, error: (error as Error).message };
   }
 }
 
-function resultOf(
-  command: DeadLetterCommand,
-  store: { deadLetters: DeadLetters } & Pick<Store, "revive" | "removeDeadLetters">,
-): unknown {
+function resultOf(command: DeadLetterCommand, letters: LetterAccess): unknown {
   switch (command.name) {
     case "list":
-      return store.deadLetters.list(command.limit, command.before).map(summaryOf);
+      return letters.deadLetters.list(command.limit, command.before).map(summaryOf);
     case "get": {
-      const letter = store.deadLetters.get(command.id);
+      const letter = letters.deadLetters.get(command.id);
       return letter === undefined ? undefined : { ...summaryOf(letter), span: spanOf(letter) };
     }
     case "retry":
-      return inChunks(command.ids, (ids) => store.revive(ids, chunkLetters));
+      return inChunks(command.ids, (ids) => letters.revive(ids, chunkLetters));
     default:
-      return inChunks(command.ids, (ids) => store.removeDeadLetters(ids, chunkLetters));
+      return inChunks(command.ids, (ids) => letters.removeDeadLetters(ids, chunkLetters));
   }
 }
 

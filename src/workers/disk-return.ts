@@ -47,7 +47,7 @@ export class DiskReturn {
 
   /** When to look, at the latest (`performance.now()`). */
   get deadlineMs(): number {
-    return this.#setup.store.isInMemory ? this.#lookAtMs : Number.POSITIVE_INFINITY;
+    return this.#setup.store.hold.isInMemory ? this.#lookAtMs : Number.POSITIVE_INFINITY;
   }
 
   /** To be called in every turn. */
@@ -58,7 +58,7 @@ export class DiskReturn {
   /** Looks now. */
   look(held: Held): void {
     this.#lookAtMs = performance.now() + lookEveryMs;
-    if (this.#setup.store.isOnDisk) return;
+    if (this.#setup.store.hold.isOnDisk) return;
     try {
       this.#move(held);
       this.#retryMs = firstRetryMs;
@@ -75,7 +75,7 @@ export class DiskReturn {
 
   #move({ handedOut, ring }: Held): void {
     const { directory, owner, store, announcer, onJournal } = this.#setup;
-    const wasInMemory = store.isInMemory;
+    const wasInMemory = store.hold.isInMemory;
     const before = this.#slot;
     const make = (fill: (journal: Journal) => void): Journal => {
       const slot = makeJournalSlot(directory, owner, (journal) => {
@@ -85,7 +85,7 @@ export class DiskReturn {
       this.#slot = slot;
       return slot.journal;
     };
-    store.move(make, handedOut, ring);
+    store.replacement.move(make, handedOut, ring);
     before.release();
     this.#failure = undefined;
     announcer.lastError(undefined);
@@ -99,8 +99,8 @@ export class DiskReturn {
     const { directory, store, announcer } = this.#setup;
     if (reason === this.#failure) return;
     this.#failure = reason;
-    const where = store.isInMemory ? "in memory only" : "in the file without a name that is left of it";
-    const what = store.isInMemory ? "" : `${this.#slot.file} was removed while in use; `;
+    const where = store.hold.isInMemory ? "in memory only" : "in the file without a name that is left of it";
+    const what = store.hold.isInMemory ? "" : `${this.#slot.file} was removed while in use; `;
     const message = `${what}no journal can be made in ${directory}: ${reason}; spans are kept ${where}, and it is tried again`;
     announcer.reset("disk");
     announcer.say("disk", "warn", message);

@@ -67,7 +67,7 @@ export class Orphans {
   #find(): JournalSlot | undefined {
     const { directory, crashLogDirectory, owner, ringId, store } = this.#setup;
     this.#lookAtMs = performance.now() + lookEveryMs;
-    if (!store.hasRoomForOthers) return undefined;
+    if (!store.room.isForOthers) return undefined;
     const orphan = takeOrphan(directory, owner);
     if (orphan === undefined) return undefined;
     this.#moved = 0;
@@ -81,23 +81,23 @@ export class Orphans {
   #move(orphan: JournalSlot): void {
     const { store } = this.#setup;
     const { journal } = orphan;
-    if (!store.hasRoomForOthers) return;
+    if (!store.room.isForOthers) return;
     const mark = `orphan:${journal.id}`;
-    const movedThrough = store.adoptedThrough(mark);
+    const movedThrough = store.readmission.adoptedThrough(mark);
     if (movedThrough !== undefined) journal.remove(journal.firstId, movedThrough);
     const limits = { fromId: journal.firstId, throughId: journal.lastId, maxSpans: stepSpans, maxBytes: stepBytes };
     const { runs } = journal.read({ ...limits, atLeastOne: true });
     const last = runs.at(-1);
     if (last !== undefined) {
-      store.adopt(runs, mark, last.lastId);
+      store.readmission.adopt(runs, mark, last.lastId);
       journal.remove(journal.firstId, last.lastId);
       this.#moved += countOf(runs);
       return;
     }
-    store.adoptDeadLetters(journal.deadLetterRows());
+    store.readmission.adoptDeadLetters(journal.deadLetterRows());
     this.#orphan = undefined;
     removeJournal(orphan);
-    store.forgetAdoption(mark);
+    store.readmission.forgetAdoption(mark);
     // There may be more of them.
     this.#lookAtMs = 0;
     if (this.#moved > 0) {

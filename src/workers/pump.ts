@@ -75,7 +75,7 @@ export class Pump {
         this.#closing ??= { id: message.id, deadlineMs: performance.now() + message.graceMs };
         break;
       case "dead-letters":
-        post({ type: "dead-letters-done", id: message.id, ...attend(message.command, this.#parts.store) });
+        post({ type: "dead-letters-done", id: message.id, ...attend(message.command, this.#parts.store.readmission) });
         break;
       case "check-auth":
         void pool.checkAuth(message.task).then((result) => post({ type: "auth-checked", id: message.id, result }));
@@ -102,11 +102,11 @@ export class Pump {
       if (isHurried) await yieldToEvents();
       else if (this.#isAwake()) {
         await this.#nap.take(durationMs);
-      } else if (store.isDiskResting || store.tidy()) await this.#nap.take(durationMs);
+      } else if (store.hold.isDiskResting || store.tidy()) await this.#nap.take(durationMs);
       else {
         const deadlineMs = Math.min(
           sender.nextDeadlineMs(),
-          store.diskRetryAtMs || Number.POSITIVE_INFINITY,
+          store.hold.diskRetryAtMs || Number.POSITIVE_INFINITY,
           this.#parts.diskReturn?.deadlineMs ?? Number.POSITIVE_INFINITY,
         );
         const sleepMs = Math.min(maxSleepMs, Math.max(durationMs, deadlineMs - performance.now()));
@@ -138,7 +138,7 @@ export class Pump {
   #turn(): boolean {
     const { ring, store, sender, counters } = this.#parts;
     ring.countTurn();
-    if (store.isDamaged) store.repair(sender.handedOut(), ring);
+    if (store.hold.isDamaged) store.replacement.repair(sender.handedOut(), ring);
     if (this.#closing === undefined) {
       this.#parts.diskReturn?.step(() => this.#held());
       this.#parts.orphans?.step();
@@ -146,16 +146,16 @@ export class Pump {
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
     sender.isCallerLate = isLate(ring.callerLateMs());
     const isClosing = this.#closing !== undefined;
-    if (store.countUnrecorded()) counters.publish(store.counters);
+    if (store.outcomes.countUnrecorded()) counters.publish(store.counters);
     const isHurried = store.takeFrom(ring, isClosing || sender.circuit.state !== "sending");
     // At once, not when the requests under way are done: nobody knows how long the process still lives.
     if (isClosing || store.isJournallingDue) store.journalAll(sender.handedOut());
     this.#markFlushes();
     sender.isUrgent = this.#flushes.length > 0;
-    if (!isClosing && !store.isFullOfOutcomes) sender.dispatch();
+    if (!isClosing && !store.outcomes.isFull) sender.dispatch();
     this.#answerFlushes();
     this.publish();
-    return isHurried || store.isDamaged;
+    return isHurried || store.hold.isDamaged;
   }
 
   #held(): Held {
@@ -206,10 +206,10 @@ export class Pump {
     // A disk that refuses gets until the deadline; what it never takes, the caller writes to a spill file.
     const deadlineMs = this.#closing?.deadlineMs ?? 0;
     for (;;) {
-      if (store.isDamaged) store.repair(sender.handedOut(), ring);
+      if (store.hold.isDamaged) store.replacement.repair(sender.handedOut(), ring);
       while (store.takeFrom(ring, true));
       store.journalAll(sender.handedOut());
-      if ((ring.isEmpty() && store.isAllRecorded) || performance.now() >= deadlineMs) break;
+      if ((ring.isEmpty() && store.outcomes.isAllRecorded) || performance.now() >= deadlineMs) break;
       await this.#nap.take(finishNapMs);
     }
     sender.circuit.stop();

@@ -10,7 +10,8 @@ import { Lanes } from "./lanes.ts";
 import type { Destination, ExportReport, PumpSetup, SpanVerdict } from "./messages.ts";
 import { ReturnedBatches } from "./returned-batches.ts";
 import { SenderNotices } from "./sender-notices.ts";
-import type { AcceptedSpan, Store } from "./store.ts";
+import type { AcceptedSpan } from "./oldest-pending.ts";
+import type { Store } from "./store.ts";
 
 export type SenderSetup = Pick<
   PumpSetup,
@@ -187,7 +188,7 @@ export class Sender {
     if (report.verdict !== "acknowledged") this.#announcer.lastError(reason);
     switch (report.verdict) {
       case "acknowledged":
-        this.#store.acknowledge(batch.runs);
+        this.#store.outcomes.acknowledge(batch.runs);
         this.#succeed(batch, sentAtMs);
         return;
       case "per-span":
@@ -196,12 +197,12 @@ export class Sender {
       case "rejected":
         // The server answered and is well; only these spans are at fault.
         this.circuit.succeed(sentAtMs);
-        if (batch.count === 1) this.#store.bury(batch.runs, report.status, reason);
+        if (batch.count === 1) this.#store.outcomes.bury(batch.runs, report.status, reason);
         else this.#returned.addFirst(...halve(batch));
         return;
       case "too-large":
         this.circuit.succeed(sentAtMs);
-        if (batch.count === 1) this.#store.bury(batch.runs, report.status, reason);
+        if (batch.count === 1) this.#store.outcomes.bury(batch.runs, report.status, reason);
         else {
           this.#size.tooLarge(batch.bytes);
           this.#returned.addFirst(...halveByBytes(batch));
@@ -231,12 +232,12 @@ export class Sender {
     for (const [index, span] of spansOf(batch).entries()) {
       const { outcome, status, reason }: SpanVerdict = verdicts[index] ?? { outcome: "retry" };
       if (outcome === "acknowledged") acknowledged.push(span);
-      else if (outcome === "rejected") this.#store.bury([span], status, reason ?? "rejected");
+      else if (outcome === "rejected") this.#store.outcomes.bury([span], status, reason ?? "rejected");
       else again.push(span);
       if (outcome === "hold") held = reason ?? "keys refused";
       if (outcome === "retry" && reason !== undefined) failed = reason;
     }
-    if (acknowledged.length > 0) this.#store.acknowledge(acknowledged);
+    if (acknowledged.length > 0) this.#store.outcomes.acknowledge(acknowledged);
     if (again.length === 0) {
       this.#succeed(batch, sentAtMs);
       return;

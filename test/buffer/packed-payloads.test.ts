@@ -59,7 +59,7 @@ test("what leaves the memory, by whatever way, gives its memory back", async () 
   await bench.settle();
   bench.push(...numbered(200, 30));
   await bench.settle();
-  bench.store.record();
+  bench.store.outcomes.record();
   expect(bench.store.counters).toMatchObject({ acknowledged: 229, deadLettered: 1, pending: 0 });
   expect(takes.map(({ bytes }) => bytes.length)).toEqual([0, 0]);
 });
@@ -69,6 +69,6 @@ test("small payloads are given back alone: they share no memory with others", ()
   const others = Array.from({ length: 50 }, (_, index) => Buffer.from(`other ${index}`));
   bench.push("a", "b");
   const runs = bench.store.takeLive(2, 1_000);
-  bench.store.acknowledge(runs);
+  bench.store.outcomes.acknowledge(runs);
   expect(others.map(String)).toEqual(Array.from({ length: 50 }, (_, index) => `other ${index}`));
 });

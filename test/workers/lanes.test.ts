@@ -78,7 +78,7 @@ test("backfill comes oldest first, past the holes that were sent before", async 
   const early = bench.store.takeLive(30, 1_000_000);
   bench.push(...numbered(90, 160));
   expect(bench.store.window.backfill.first).toEqual({ from: 131, through: 150 });
-  bench.store.acknowledge(early);
+  bench.store.outcomes.acknowledge(early);
   bench.requests.length = 0;
   bench.sender.isUrgent = true;
   await bench.settle();
@@ -144,11 +144,11 @@ test("the oldest pending span is found in whichever lane it is", async () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   expectWithin(oldestAtMs(bench), moments[0]);
-  bench.store.acknowledge(bench.store.takeBackfill(10, 1_000_000));
+  bench.store.outcomes.acknowledge(bench.store.takeBackfill(10, 1_000_000));
   expectWithin(oldestAtMs(bench), moments[1]);
-  bench.store.acknowledge(bench.store.takeBackfill(10, 1_000_000));
+  bench.store.outcomes.acknowledge(bench.store.takeBackfill(10, 1_000_000));
   expectWithin(oldestAtMs(bench), moments[2]);
-  bench.store.acknowledge(bench.store.takeLive(10, 1_000_000));
+  bench.store.outcomes.acknowledge(bench.store.takeLive(10, 1_000_000));
   expect(oldestAtMs(bench)).toBe(0);
 });
 
@@ -169,7 +169,7 @@ test.each([3_600_000, -3_600_000])(
     expect(dueAtMs).toBeLessThanOrEqual(performance.now() + 200);
     const after = pushTen(bench, 10);
     expectWithin(oldestAtMs(bench), before);
-    bench.store.acknowledge(bench.store.takeBackfill(10, 1_000_000));
+    bench.store.outcomes.acknowledge(bench.store.takeBackfill(10, 1_000_000));
     expectWithin(oldestAtMs(bench), after);
     await new Promise((resolve) => setTimeout(resolve, 250));
     await bench.settle();
@@ -248,7 +248,7 @@ test("overflow: what the disk refuses to take over stays in ring and memory, and
   });
   bench.offer(...numbered(50, 100));
   expect(bench.store.takeFrom(bench.ring, false)).toBe(false);
-  expect(bench.store.isDiskResting).toBe(true);
+  expect(bench.store.hold.isDiskResting).toBe(true);
   expect(bench.store.window.count).toBe(100);
   expect(bench.ring.isEmpty()).toBe(false);
   expectConserved(bench);

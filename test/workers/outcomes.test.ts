@@ -10,15 +10,15 @@ test("several acknowledgements and what the ring holds are one transaction", () 
   bench.push(...numbered(40));
   const batches = [1, 2, 3].map(() => bench.store.takeLive(10, 1_000_000));
   const together = vi.spyOn(bench.journal, "together");
-  for (const runs of batches) bench.store.acknowledge(runs);
+  for (const runs of batches) bench.store.outcomes.acknowledge(runs);
   expect(bench.store.counters).toMatchObject({ acknowledged: 0, pending: 40 });
-  expect(bench.store.isAllRecorded).toBe(false);
+  expect(bench.store.outcomes.isAllRecorded).toBe(false);
   bench.offer(...numbered(5, 40));
   bench.store.takeFrom(bench.ring, false);
   expect(together).toHaveBeenCalledTimes(1);
   expect(bench.store.counters).toMatchObject({ taken: 45, acknowledged: 30, pending: 15 });
   expect(bench.journal.count).toBe(15);
-  expect(bench.store.isAllRecorded).toBe(true);
+  expect(bench.store.outcomes.isAllRecorded).toBe(true);
 });
 
 test("neighbouring batches are removed as one range", () => {
@@ -51,7 +51,7 @@ test("outcomes that the disk refuses are kept and recorded later, before anythin
   await bench.settle();
   expect(bench.requests.length).toBe(3);
   expect(bench.store.counters).toMatchObject({ acknowledged: 0, pending: 30 });
-  expect(bench.store.isDiskResting).toBe(true);
+  expect(bench.store.hold.isDiskResting).toBe(true);
   // Langfuse away: what is new stays in the ring, which outlives the pump.
   bench.offer(...numbered(1, 30));
   bench.store.takeFrom(bench.ring, true);
@@ -74,7 +74,7 @@ test("outcomes that the disk refuses are kept and recorded later, before anythin
 test("an insert that fails takes no acknowledgement with it", async () => {
   const bench = makeBench(good, { batchSize: 10 });
   bench.push(...numbered(10));
-  bench.store.acknowledge(bench.store.takeLive(10, 1_000_000));
+  bench.store.outcomes.acknowledge(bench.store.takeLive(10, 1_000_000));
   const refusal = vi.spyOn(bench.journal, "insert").mockImplementation(() => {
     throw new Error("disk full");
   });
@@ -98,17 +98,17 @@ test("outcomes that pile up in front of a disk that refuses them are bounded in 
   const letter = "x".repeat(1_000);
   bench.push(...Array.from({ length: 10 }, () => letter));
   const runs = bench.store.takeLive(10, 1_000_000);
-  expect(bench.store.isFullOfOutcomes).toBe(false);
+  expect(bench.store.outcomes.isFull).toBe(false);
   vi.spyOn(bench.journal, "bury").mockImplementation(() => {
     throw new Error("disk full");
   });
-  bench.store.bury(runs, 400, "refused");
-  expect(bench.store.record()).toBe(false);
-  expect(bench.store.isFullOfOutcomes).toBe(true);
+  bench.store.outcomes.bury(runs, 400, "refused");
+  expect(bench.store.outcomes.record()).toBe(false);
+  expect(bench.store.outcomes.isFull).toBe(true);
   vi.restoreAllMocks();
-  vi.spyOn(bench.store, "isDiskResting", "get").mockReturnValue(false);
-  expect(bench.store.record()).toBe(true);
-  expect(bench.store.isFullOfOutcomes).toBe(false);
+  vi.spyOn(bench.store.hold, "isDiskResting", "get").mockReturnValue(false);
+  expect(bench.store.outcomes.record()).toBe(true);
+  expect(bench.store.outcomes.isFull).toBe(false);
   expect(bench.store.counters).toMatchObject({ deadLettered: 10, pending: 0 });
 });
 
@@ -153,7 +153,7 @@ test("a disk that refuses: Langfuse gets the spans from memory; once the disk is
   expect(bench.journal.count).toBe(50);
   expect(bench.store.unkept(bench.sender.handedOut())).toBe(0);
   await bench.settle();
-  bench.store.record();
+  bench.store.outcomes.record();
   expect(bench.store.counters).toMatchObject({ acknowledged: 150, pending: 0 });
   expect(bench.journal.count).toBe(0);
 });

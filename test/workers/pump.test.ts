@@ -11,6 +11,7 @@ import type { ExportReport, PumpMessage } from "../../src/workers/messages.ts";
 import { napMs } from "../../src/workers/nap.ts";
 import { Pump } from "../../src/workers/pump.ts";
 import { Sender } from "../../src/workers/sender.ts";
+import { OutcomeRecord } from "../../src/workers/outcome-record.ts";
 import { Store } from "../../src/workers/store.ts";
 import { until } from "../support/buffers.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -123,7 +124,7 @@ test("a report that comes while the pump sleeps is recorded then, not with the n
 });
 
 test("nothing is sent while the outcomes that the disk refuses fill their share of the memory", async () => {
-  const isFull = vi.spyOn(Store.prototype, "isFullOfOutcomes", "get").mockReturnValue(true);
+  const isFull = vi.spyOn(OutcomeRecord.prototype, "isFull", "get").mockReturnValue(true);
   const bench = startPump(1);
   for (let index = 0; index < 30; index++) expect(bench.producer.pushText(`span ${index}`)).toBe(true);
   await until(() => bench.counters.read().taken === 30);

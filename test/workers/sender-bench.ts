@@ -77,7 +77,7 @@ export function makeBench(
     },
   };
   const sender = new Sender(setup, store, pool, announcer, () => {
-    store.record();
+    store.outcomes.record();
     sender.dispatch();
   });
   const settle = async (): Promise<void> => {
