@@ -10,7 +10,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { framesOf } from "./frame.ts";
-import type { JournalOwner } from "./journal-slot.ts";
+import type { JournalOwner } from "./journal-owner.ts";
 
 const formatName = "langfuse-span-buffer crash log 1";
 const newline = 0x0a;

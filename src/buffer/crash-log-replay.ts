@@ -2,7 +2,8 @@ import { readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { crashLockFile, crashLogsIn, journalNoteFile, readSegment, type Segment } from "./crash-log-file.ts";
 import { tryLock } from "./file-lock.ts";
-import { isSameOwner, type JournalOwner, type JournalSlot, journalIdsIn } from "./journal-slot.ts";
+import { isSameOwner, type JournalOwner } from "./journal-owner.ts";
+import { type JournalSlot, journalIdsIn } from "./journal-slot.ts";
 
 export interface ReplayOptions {
   /** Where crash logs may be. */

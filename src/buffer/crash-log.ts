@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { close, fstatSync, mkdirSync, openSync, rmSync, unlink, writeSync } from "node:fs";
 import { crashLockFile, encodeHeader, journalNoteFile, noteJournal, segmentFile } from "./crash-log-file.ts";
 import { type FileLock, tryLock } from "./file-lock.ts";
-import type { JournalOwner } from "./journal-slot.ts";
+import type { JournalOwner } from "./journal-owner.ts";
 
 /** A segment is closed beyond this, and used again when the journal has all of it. */
 const segmentBytes = 4 * 1024 * 1024;

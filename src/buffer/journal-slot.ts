@@ -1,16 +1,22 @@
 /**
  * Which file of a directory a process writes: `journal-<n>.sqlite`, guarded by `journal-<n>.lock`, a lock that
  * is held for the process's life (file-lock.ts). So a journal whose lock is free was left behind, and whoever gets the
- * lock adopts it.
- *
- * A journal belongs to one destination (base URL and public key, in its `meta`), because the spans of one project must
- * never be sent with the keys of another. A journal without a public key was written before keys were configured; it
- * goes to the first that comes with keys for the same base URL.
+ * lock adopts it; but only a journal of its own destination (journal-owner.ts).
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { Journal } from "./journal.ts";
+import {
+  isNamedBeside,
+  isSameOwner,
+  type JournalOwner,
+  ownerFile,
+  ownerOf,
+  readOwnerFile,
+  writeOwner,
+  writeOwnerFile,
+} from "./journal-owner.ts";
 import { NewerJournalError } from "./journal-schema.ts";
 import {
   closeWhole,
@@ -23,12 +29,6 @@ import {
   settleRescue,
 } from "./salvage.ts";
 import { openDatabase } from "./sqlite.ts";
-
-export interface JournalOwner {
-  baseUrl: string;
-  /** Undefined: no keys are configured. */
-  publicKey: string | undefined;
-}
 
 export interface JournalSlot {
   journal: Journal;
@@ -291,45 +291,7 @@ function removeQuietly(file: string): void {
   }
 }
 
-/** Whose journal it is stands beside it too, for one whose own word cannot be read any more. */
-function ownerFile(file: string): string {
-  return file.replace(/\.sqlite$/, ".owner");
-}
-
-function writeOwnerFile(file: string, owner: JournalOwner): void {
-  writeFileSync(ownerFile(file), JSON.stringify(owner), { mode: 0o600 });
-}
-
-function readOwnerFile(file: string): JournalOwner {
-  try {
-    return JSON.parse(readFileSync(ownerFile(file), "utf8")) as JournalOwner;
-  } catch {
-    // Nobody's: they might be sent with another project's keys.
-    return { baseUrl: "unknown", publicKey: undefined };
-  }
-}
-
-/** Does the word beside the journal name this very owner? Its own may be damaged, though SQLite can read it. */
-function isNamedBeside(file: string, owner: JournalOwner): boolean {
-  const named = readOwnerFile(file);
-  return named.baseUrl === owner.baseUrl && named.publicKey === owner.publicKey;
-}
-
 /** A fault of this one file, as opposed to a directory or a disk that would refuse any other as well. */
 function isJournalAtFault(error: unknown, file: string): boolean {
   return error instanceof NewerJournalError || (existsSync(file) && !statSync(file).isFile());
-}
-
-function ownerOf(journal: Journal): JournalOwner | undefined {
-  const baseUrl = journal.getMeta("base_url");
-  return baseUrl === undefined ? undefined : { baseUrl, publicKey: journal.getMeta("public_key") };
-}
-
-export function isSameOwner(found: JournalOwner, owner: JournalOwner): boolean {
-  return found.baseUrl === owner.baseUrl && (found.publicKey === undefined || found.publicKey === owner.publicKey);
-}
-
-function writeOwner(journal: Journal, owner: JournalOwner): void {
-  journal.setMeta("base_url", owner.baseUrl);
-  if (owner.publicKey !== undefined) journal.setMeta("public_key", owner.publicKey);
 }

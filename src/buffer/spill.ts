@@ -20,7 +20,8 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { encodeFrame, framesOf } from "./frame.ts";
-import { isSameOwner, type JournalOwner, type JournalSlot } from "./journal-slot.ts";
+import { isSameOwner, type JournalOwner } from "./journal-owner.ts";
+import type { JournalSlot } from "./journal-slot.ts";
 
 const magic = "langfuse-span-buffer spill 1";
 const extension = ".spill";

@@ -1,5 +1,6 @@
 import type { Journal } from "../buffer/journal.ts";
-import { type JournalOwner, type JournalSlot, makeJournalSlot } from "../buffer/journal-slot.ts";
+import type { JournalOwner } from "../buffer/journal-owner.ts";
+import { type JournalSlot, makeJournalSlot } from "../buffer/journal-slot.ts";
 import type { RingConsumer } from "../buffer/ring.ts";
 import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";

@@ -1,5 +1,6 @@
 import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
-import { type JournalOwner, type JournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
+import type { JournalOwner } from "../buffer/journal-owner.ts";
+import { type JournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
 import { describeRescue, isDamage, reasonOf, rebuildJournal } from "../buffer/salvage.ts";
 import { countOf } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";

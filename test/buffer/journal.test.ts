@@ -2,12 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { Journal, type ReadLimits } from "../../src/buffer/journal.ts";
-import {
-  type JournalOwner,
-  type JournalSlot,
-  retakeJournalSlot,
-  takeJournalSlot,
-} from "../../src/buffer/journal-slot.ts";
+import type { JournalOwner } from "../../src/buffer/journal-owner.ts";
+import { type JournalSlot, retakeJournalSlot, takeJournalSlot } from "../../src/buffer/journal-slot.ts";
 import { PackedPayloads } from "../../src/buffer/packed-payloads.ts";
 import { SpanRun } from "../../src/buffer/span-run.ts";
 import { adoptSpills, writeSpill } from "../../src/buffer/spill.ts";

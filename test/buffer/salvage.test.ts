@@ -2,12 +2,8 @@ import { existsSync, readdirSync, renameSync, statSync, truncateSync, writeFileS
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { Journal } from "../../src/buffer/journal.ts";
-import {
-  type JournalOwner,
-  type JournalSlot,
-  makeJournalSlot,
-  takeJournalSlot,
-} from "../../src/buffer/journal-slot.ts";
+import type { JournalOwner } from "../../src/buffer/journal-owner.ts";
+import { type JournalSlot, makeJournalSlot, takeJournalSlot } from "../../src/buffer/journal-slot.ts";
 import { PackedPayloads } from "../../src/buffer/packed-payloads.ts";
 import { setAsideFile } from "../../src/buffer/salvage.ts";
 import { SpanRun } from "../../src/buffer/span-run.ts";

@@ -13,7 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type JournalOwner, takeJournalSlot } from "../../src/buffer/journal-slot.ts";
+import type { JournalOwner } from "../../src/buffer/journal-owner.ts";
+import { takeJournalSlot } from "../../src/buffer/journal-slot.ts";
 import { PackedPayloads } from "../../src/buffer/packed-payloads.ts";
 import { SpanRun } from "../../src/buffer/span-run.ts";
 import { openDatabase } from "../../src/buffer/sqlite.ts";
