@@ -13,6 +13,8 @@ export interface KillsOptions {
 
 const batchSize = 100;
 const exportConcurrency = 4;
+/** Short lives at this rate leave more than they send: without a pause `maxDiskBytes` would be reached in the end. */
+const roundsBetweenDrains = 50;
 /** P3. */
 const maxTailMs = 20;
 
@@ -38,6 +40,7 @@ export async function kills(
   /** What the server got again while each process lived: nearly all of it was under way at the kill before. */
   const repeated: number[] = [];
   let repeatedBefore = 0;
+  let pending = 0;
   try {
     for (let round = 1; round <= rounds && !signal.aborted; round++) {
       const bot = new Bot({ buffer, spansPerSecond });
@@ -48,9 +51,10 @@ export async function kills(
       repeated.push(repeatedNow - repeatedBefore);
       repeatedBefore = repeatedNow;
       await bot.end("SIGKILL");
+      if (round % roundsBetweenDrains === 0) pending += await drain(buffer);
       if (round % 10 === 0) progress(`${durability}: ${round} of ${rounds} kills`);
     }
-    const pending = await drain(buffer);
+    pending += await drain(buffer);
     const arrivals = await server.arrivals();
     return account(
       bots.map((bot) => judge(bot, arrivals)),
