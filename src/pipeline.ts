@@ -174,7 +174,7 @@ export class Pipeline implements ExitParticipant {
     const isClosed = !isHopeless && (await within(leftMs * closeShare, () => this.#pump.close(leftMs * graceShare)));
     const isAllTaken = this.#intake.overflowCount === 0 && this.#intake.ring.occupiedBytes() === 0;
     if (!isClosed || !isAllTaken) this.#settle(Math.max(0, deadlineMs - performance.now()));
-    else this.#crashLog?.remove();
+    else this.#endCrashLog();
     this.#pump.end();
     leaveExit(this);
     return this.#result(!isDelivered);
@@ -184,7 +184,7 @@ export class Pipeline implements ExitParticipant {
   #settle(timeoutMs: number): void {
     try {
       if (!this.#settleByPump(timeoutMs)) this.#spill();
-      this.#crashLog?.remove();
+      this.#endCrashLog();
     } catch (error) {
       const isLogged = this.#crashLog?.isWriting === true;
       const reason = (error as Error).message;
@@ -212,13 +212,21 @@ export class Pipeline implements ExitParticipant {
     if (payloads.length > 0) writeSpill(directory, { baseUrl, publicKey }, payloads);
   }
 
+  /** It goes, unless spans are in it that nothing else keeps, for want of a disk: then the next start takes them. */
+  #endCrashLog(): void {
+    const { taken, safe } = this.#counters.read();
+    if (safe >= taken) this.#crashLog?.remove();
+    else this.#crashLog?.leave();
+  }
+
   #openCrashLog(ringId: string): CrashLog {
-    const { crashLogDirectory, baseUrl, publicKey } = this.#options;
+    const { crashLogDirectory, baseUrl, publicKey, maxMemoryBytes } = this.#options;
     return new CrashLog({
       directory: crashLogDirectory,
       ringId,
       owner: { baseUrl, publicKey },
-      committedSequence: () => this.#counters.read().taken,
+      safeSequence: () => this.#counters.read().safe,
+      maxBytes: 2 * maxMemoryBytes,
       onNotice: (level, message) => this.#notice(level, message),
     });
   }

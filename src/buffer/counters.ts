@@ -11,6 +11,8 @@
 const counterNames = [
   /** Frames taken from the ring, damaged ones included. */
   "taken",
+  /** Of them, those that need no crash log any more: in a journal that the next start finds, or delivered. */
+  "safe",
   /** Spans found in the journal at start, from earlier processes. */
   "recovered",
   "acknowledged",

@@ -4,10 +4,10 @@ import { crashLockFile, encodeHeader, journalNoteFile, noteJournal, segmentFile 
 import { type FileLock, tryLock } from "./file-lock.ts";
 import type { JournalOwner } from "./journal-owner.ts";
 
-/** A segment is closed beyond this, and used again when the journal has all of it. */
+/** A segment is closed beyond this, and used again when none of it is needed any more. */
 const segmentBytes = 4 * 1024 * 1024;
 
-/** Committed segments that are kept for the next rotation: a file that is there already costs nothing to write. */
+/** Such segments that are kept for the next rotation: a file that is there already costs nothing to write. */
 const maxSpareSegments = 2;
 
 const firstRetryMs = 1_000;
@@ -29,8 +29,10 @@ export interface CrashLogOptions {
   directory: string;
   ringId: string;
   owner: JournalOwner;
-  /** Number of the last frame that is committed to the journal. */
-  committedSequence: () => number;
+  /** Number of the last frame that needs no log any more. */
+  safeSequence: () => number;
+  /** Of all segments that still count; beyond it the oldest goes. */
+  maxBytes: number;
   onNotice: (level: "info" | "warn", message: string) => void;
 }
 
@@ -70,18 +72,26 @@ export class CrashLog {
   /** All spans are elsewhere: the log goes. */
   remove(): void {
     const { directory, ringId } = this.#options;
+    for (const { file } of this.#end()) removeFile(file);
+    removeFile(journalNoteFile(directory, ringId));
+    this.leave();
+    removeFile(crashLockFile(directory, ringId));
+  }
+
+  /** Nothing is written any more, and the log is there for whoever starts next. */
+  leave(): void {
+    this.#end();
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  #end(): Segment[] {
     const segments = [...this.#closed, ...(this.#current === undefined ? [] : [this.#current])];
     this.#closed = [];
     this.#current = undefined;
     this.#retryAtMs = Number.POSITIVE_INFINITY;
-    for (const { file, descriptor } of segments) {
-      close(descriptor, ignore);
-      removeFile(file);
-    }
-    removeFile(journalNoteFile(directory, ringId));
-    this.#lock?.release();
-    this.#lock = undefined;
-    removeFile(crashLockFile(directory, ringId));
+    for (const { descriptor } of segments) close(descriptor, ignore);
+    return segments;
   }
 
   #append(memory: Buffer, offset: number, bytes: number, sequence: number): void {
@@ -106,10 +116,11 @@ export class CrashLog {
 
   #rotate(): void {
     this.#closed.push(this.#current as Segment);
-    const committed = this.#options.committedSequence() | 0;
-    const isDone = (segment: Segment): boolean => ((committed - segment.lastSequence) | 0) >= 0;
+    const safe = this.#options.safeSequence() | 0;
+    const isDone = (segment: Segment): boolean => ((safe - segment.lastSequence) | 0) >= 0;
     const [oldest] = this.#closed;
-    if (oldest === undefined || !isDone(oldest)) {
+    const isFull = this.#closed.length * segmentBytes >= this.#options.maxBytes;
+    if (oldest === undefined || !(isDone(oldest) || isFull)) {
       this.#current = this.#newSegment();
       return;
     }

@@ -80,7 +80,8 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
   const onJournal = setup.hasCrashLog ? tellJournal : () => undefined;
   const diskReturn = new DiskReturn({ slot: journalSlot, directory, owner, store, announcer, onJournal });
   const orphans = new Orphans({ directory, crashLogDirectory, ringId, owner, store, announcer, onProgress: beat });
-  const created = new Pump({ ring, store, sender, pool, counters, announcer, post, diskReturn, orphans });
+  const { hasCrashLog } = setup;
+  const created = new Pump({ hasCrashLog, ring, store, sender, pool, counters, announcer, post, diskReturn, orphans });
   created.publish();
   return created;
 }

@@ -42,6 +42,8 @@ export interface PumpParts {
   counters: SharedCounters;
   announcer: Announcer;
   post: (message: PumpMessage) => void;
+  /** Durability `strict`. */
+  hasCrashLog?: boolean;
   diskReturn?: DiskReturn;
   orphans?: Orphans;
 }
@@ -202,7 +204,7 @@ export class Pump {
 
   /** Commits what is left, closes the journal, and says so to whoever waits. */
   async #finish(): Promise<void> {
-    const { ring, store, sender, pool, post, announcer, diskReturn, orphans } = this.#parts;
+    const { ring, store, sender, pool, post, announcer, diskReturn, orphans, hasCrashLog } = this.#parts;
     // A disk that refuses gets until the deadline; what it never takes, the caller writes to a spill file.
     const deadlineMs = this.#closing?.deadlineMs ?? 0;
     for (;;) {
@@ -216,8 +218,10 @@ export class Pump {
     orphans?.close();
     diskReturn?.look(this.#held());
     const unkept = store.unkept(sender.handedOut());
-    if (unkept > 0)
-      announcer.say("unkept", "warn", `${unkept} spans are lost: the process ends, and no disk takes them`);
+    if (unkept > 0) {
+      const fate = hasCrashLog ? "are in the crash log at best" : "are lost";
+      announcer.say("unkept", "warn", `${unkept} spans ${fate}: the process ends, and no disk takes them`);
+    }
     this.publish();
     store.close();
     diskReturn?.close();

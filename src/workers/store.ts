@@ -252,6 +252,8 @@ export class Store {
     this.counters.journalBytes = this.#journal.fileBytes();
     if (!this.hold.isDamaged)
       this.counters.deadLetterBytes = this.hold.attempt((journal) => journal.deadLetters.bytes) ?? 0;
+    const isSafe = this.counters.pending === 0 || (this.hold.isComplete && !this.hold.isInMemory);
+    if (isSafe) this.counters.safe = this.counters.taken;
     this.counters.oldestPendingAtMs = this.#oldestPending.atMs(oldestHandedOut);
   }
 

@@ -24,7 +24,7 @@ interface Writer {
   committed: number;
 }
 
-function writerIn(directory: string, ringId = deadRing, as = owner): Writer {
+function writerIn(directory: string, ringId = deadRing, as = owner, maxBytes = 64 * 1024 * 1024): Writer {
   const notices: string[] = [];
   const writer: Writer = {
     notices,
@@ -33,7 +33,8 @@ function writerIn(directory: string, ringId = deadRing, as = owner): Writer {
       directory,
       ringId,
       owner: as,
-      committedSequence: () => writer.committed,
+      safeSequence: () => writer.committed,
+      maxBytes,
       onNotice: (_level, message) => notices.push(message),
     }),
     append(sequence, extraBytes = 0) {
@@ -281,4 +282,17 @@ test("a write that fails: what was written before counts, and nothing is thrown"
   kill(writer, directory);
   const slot = takeSlot(directory);
   expect(replay(directory, slot)).toEqual({ spans: 5, damaged: 0 });
+});
+
+test("a log of which nothing ever becomes safe keeps to its limit, and to the newest spans", () => {
+  const directory = temporaryDirectory();
+  const writer = writerIn(directory, deadRing, owner, 16 * 1024 * 1024);
+  for (let sequence = 1; sequence <= 60; sequence++) writer.append(sequence, 1024 * 1024);
+  const logs = crashLogsIn(directory).get(deadRing) ?? [];
+  expect(logs.length).toBe(4);
+  kill(writer, directory);
+  const slot = takeSlot(directory);
+  const { spans } = replay(directory, slot);
+  expect(spans).toBeGreaterThanOrEqual(10);
+  expect(textsIn(slot)).toEqual(numbered(61 - spans, 60));
 });

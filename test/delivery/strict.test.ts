@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
@@ -100,4 +100,29 @@ test("a log that cannot be written leaves a buffer as with durability journal, a
   expect(server.account()).toMatchObject({ spans: 100, twice: 0 });
   expect(warnings).toHaveLength(1);
   expect(warnings[0]).toContain("the crash log in /dev/null/log cannot be written");
+});
+
+test("spans that no disk has but the log's stay in the log, also when the process ends in order", async () => {
+  const server = await standIn();
+  await server.setFault({ kind: "down" });
+  const directory = join(temporaryDirectory(), "state");
+  const crashLogDirectory = temporaryDirectory();
+  writeFileSync(directory, "in the way");
+  const buffer = bufferFor(server.url, { directory, crashLogDirectory, durability: "strict" });
+  const ids: string[] = [];
+  // Several segments of 4 MiB, all of which the pump has taken: into a journal in memory.
+  for (let round = 0; round < 30; round++) {
+    ids.push(...endSpans(buffer, 500, "x".repeat(1_500)));
+    await until(() => buffer.stats().journalSpans === ids.length);
+  }
+  await buffer.shutdown({ timeoutMs: 500 });
+  expect(crashFiles(crashLogDirectory).filter((name) => name.endsWith(".log")).length).toBeGreaterThan(4);
+  rmSync(directory);
+  await server.setFault(undefined);
+  const next = bufferFor(server.url, { directory, crashLogDirectory, durability: "strict" });
+  await until(() => next.stats().recovered === ids.length);
+  await next.flush({ timeoutMs: 20_000 });
+  expect(new Set(Object.keys(server.ids()))).toEqual(new Set(ids));
+  await next.shutdown({ timeoutMs: 2_000 });
+  expect(crashFiles(crashLogDirectory)).toEqual([]);
 });
