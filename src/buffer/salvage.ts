@@ -95,10 +95,8 @@ export function settleRescue(file: string): void {
 
 /** Moves a journal out of the way, or what is there in its stead. Returns its new name. */
 export function setAsideFile(file: string, reason: string): string {
-  // Each its own millisecond: the names sort by time.
-  let atMs = Date.now();
-  let target = setAsideName(file, atMs, reason);
-  while (existsSync(target) || existsSync(`${target}-wal`)) target = setAsideName(file, ++atMs, reason);
+  // Later than all that are there, also within one millisecond or after a clock was put back: the names sort by time.
+  const target = setAsideName(file, Math.max(Date.now(), newestSetAsideMs(file) + 1), reason);
   for (const ending of ["", ...companions]) {
     if (existsSync(file + ending)) renameSync(file + ending, target + ending);
   }
@@ -109,6 +107,20 @@ export function setAsideFile(file: string, reason: string): string {
 function setAsideName(file: string, atMs: number, reason: string): string {
   const stamp = new Date(atMs).toISOString().replaceAll(/[:.]/g, "-");
   return file.replace(/\.sqlite$/, `.damaged-${stamp}-${reason}.sqlite`);
+}
+
+function newestSetAsideMs(file: string): number {
+  const newest = setAsideNamesOf(file).at(-1) ?? "";
+  const [, date, hours, minutes, seconds, milliseconds] =
+    /\.damaged-([\d-]{10})T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z/.exec(newest) ?? [];
+  return Date.parse(`${date}T${hours}:${minutes}:${seconds}.${milliseconds}Z`) || 0;
+}
+
+/** Oldest first. */
+function setAsideNamesOf(file: string): string[] {
+  const prefix = `${basename(file, ".sqlite")}.damaged-`;
+  const isSetAside = (name: string): boolean => name.startsWith(prefix) && /\.sqlite(-wal)?$/.test(name);
+  return readdirSync(dirname(file)).filter(isSetAside).toSorted();
 }
 
 /** A short word for a file name: `corrupt`, `notadb`. */
@@ -141,11 +153,9 @@ export function removeDatabase(file: string): void {
 }
 
 function forgetOldest(file: string): void {
-  const prefix = `${basename(file, ".sqlite")}.damaged-`;
-  const names = readdirSync(dirname(file)).filter((name) => name.startsWith(prefix) && name.endsWith(".sqlite"));
+  const names = new Set(setAsideNamesOf(file).map((name) => name.replace(/-wal$/, "")));
   let bytes = 0;
-  // Their names sort by time.
-  for (const [index, name] of names.sort().toReversed().entries()) {
+  for (const [index, name] of [...names].toReversed().entries()) {
     const path = join(dirname(file), name);
     bytes += sizeOf(path);
     if (index > 0 && (index >= maxSetAside || bytes > maxSetAsideBytes)) removeDatabase(path);

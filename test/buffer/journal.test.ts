@@ -296,7 +296,7 @@ test("a file that is no journal is set aside, under a name that says when and wh
   expect(slot.file).toBe(join(directory, "journal-1.sqlite"));
   expect(slot.damaged).toMatchObject([{ spans: 0, lost: 0 }]);
   const setAside = slot.damaged[0]?.setAside as string;
-  expect(setAside).toMatch(/journal-1\.damaged-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-notadb\.sqlite$/);
+  expect(setAside).toMatch(/journal-1\.damaged-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z-notadb\.sqlite$/);
   expect(statSync(setAside).size).toBe(44);
 });
 
