@@ -8,7 +8,7 @@ import type { SqliteDatabase } from "./sqlite.ts";
  *   `SpanPayload`. Ids grow and are never used twice while a row with a higher id is there.
  * - `dead_letters`: what the server will never take, with its words.
  * - `meta`: `base_url` and `public_key` (whose spans these are; no secret), `journal_id`, `ring:<id>` (number of the last
- *   frame of that ring that is committed, so that nobody repeats one), `spill:<file>` (spill files that are already in),
+ *   frame of that ring that is committed, so that nobody repeats one), `spill:<file>` (spill files that are already in), `moved:<id>:<cuts>` and `cuts` (takeover.ts),
  *   `span_count` (rows of `spans`: counting millions of them at start would take seconds).
  */
 const migrations: readonly string[] = [

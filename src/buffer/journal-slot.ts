@@ -29,6 +29,7 @@ import {
   settleRescue,
 } from "./salvage.ts";
 import { openDatabase } from "./sqlite.ts";
+import { cutMoved } from "./takeover.ts";
 
 export interface JournalSlot {
   journal: Journal;
@@ -84,6 +85,7 @@ export function takeJournalSlot(
       lock.release();
       continue;
     }
+    cutMoved(journal, otherMetas(directory, slot));
     writeOwner(journal, owner);
     writeOwnerFile(file, owner);
     // Whoever follows a pump that crashed looks for this.
@@ -155,6 +157,7 @@ export function retakeJournalSlot(directory: string, ringId: string): JournalSlo
     try {
       const journal = openJournal(file, damaged);
       if (journal.ringPosition(ringId) !== undefined) {
+        cutMoved(journal, otherMetas(directory, slot));
         return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
       }
       journal.close();
@@ -178,9 +181,15 @@ export function takeOrphan(directory: string, owner: JournalOwner): JournalSlot 
     const file = join(directory, `journal-${slot}.sqlite`);
     const damaged: JournalSlot["damaged"] = [];
     try {
+      // Another may have been quicker, and removed it: opening it would make a new one that is nobody's.
+      if (!isAnythingAt(file)) {
+        lock.release();
+        continue;
+      }
       const journal = openJournal(file, damaged);
       const found = ownerOf(journal);
       if ((found !== undefined && isSameOwner(found, owner)) || isNamedBeside(file, owner)) {
+        cutMoved(journal, otherMetas(directory, slot));
         return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
       }
       journal.close();
@@ -206,23 +215,32 @@ export function removeJournal(slot: JournalSlot): void {
 /** The ids of all journals in a directory, as far as they can be read, whoever holds them. */
 export function journalIdsIn(directory: string): Set<string> {
   const ids = new Set<string>();
-  for (const slot of existingSlots(directory)) {
-    try {
-      const database = openDatabase(join(directory, `journal-${slot}.sqlite`), {
-        readonly: true,
-        busyTimeoutMs: 1_000,
-      });
-      try {
-        const id = database.prepare("SELECT value FROM meta WHERE key = 'journal_id'").pluck().get();
-        if (typeof id === "string") ids.add(id);
-      } finally {
-        database.close();
-      }
-    } catch {
-      // Empty or damaged: it has taken nothing that could still be told.
-    }
+  for (const meta of otherMetas(directory)) {
+    const id = meta.get("journal_id");
+    if (id !== undefined) ids.add(id);
   }
   return ids;
+}
+
+/** What all journals of a directory but one say of themselves, as far as they can be read, whoever holds them. */
+function* otherMetas(directory: string, exceptSlot?: number): Generator<ReadonlyMap<string, string>> {
+  for (const slot of existingSlots(directory)) {
+    if (slot === exceptSlot) continue;
+    try {
+      yield readMeta(join(directory, `journal-${slot}.sqlite`));
+    } catch {
+      // Empty or damaged: what it has taken can no longer be told.
+    }
+  }
+}
+
+function readMeta(file: string): ReadonlyMap<string, string> {
+  const database = openDatabase(file, { readonly: true, busyTimeoutMs: 1_000 });
+  try {
+    return new Map(database.prepare("SELECT key, value FROM meta").raw().all() as [string, string][]);
+  } finally {
+    database.close();
+  }
 }
 
 /** Existing slots first, so that what was left behind is found before anything new is made. */

@@ -188,6 +188,14 @@ export class Journal {
     this.#setMeta.run(key, value);
   }
 
+  /** What is under all keys that begin so. */
+  metaOf(keyPrefix: string): [key: string, value: string][] {
+    return this.#database.prepare("SELECT key, value FROM meta WHERE key GLOB ?").raw().all(`${keyPrefix}*`) as [
+      string,
+      string,
+    ][];
+  }
+
   /** Number of the last frame of this ring that is in the journal; undefined: the ring never had this journal. */
   ringPosition(ringId: string): number | undefined {
     const sequence = this.getMeta(ringKey(ringId));
@@ -210,8 +218,7 @@ export class Journal {
 
   /** Rings whose frames have come here. */
   ringIds(): string[] {
-    const keys = this.#database.prepare("SELECT key FROM meta WHERE key GLOB ?").pluck().all(ringKey("*")) as string[];
-    return keys.map((key) => key.slice(ringKey("").length));
+    return this.metaOf(ringKey("")).map(([key]) => key.slice(ringKey("").length));
   }
 
   /** The ring is gone, and nothing outside of the journal holds frames of it. */

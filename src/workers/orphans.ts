@@ -2,6 +2,7 @@ import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import type { JournalOwner } from "../buffer/journal-owner.ts";
 import { type JournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
 import { describeRescue, isDamage, reasonOf, rebuildJournal } from "../buffer/salvage.ts";
+import { moveMark } from "../buffer/takeover.ts";
 import { countOf } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Store } from "./store.ts";
@@ -26,8 +27,8 @@ export interface OrphansSetup {
 
 /**
  * Takes over what dead processes of the same project left in this directory (P10): their journals' locks are free, and
- * whoever gets one moves the spans into its own journal, a little in each turn, as the oldest of its backfill. A span is
- * in ours before it leaves theirs; how far that is, ours says in the same transaction, so none is moved twice.
+ * whoever gets one moves the spans into its own journal, a little in each turn, as the oldest of its backfill. None
+ * is moved twice: src/buffer/takeover.ts.
  */
 export class Orphans {
   readonly #setup: OrphansSetup;
@@ -83,22 +84,20 @@ export class Orphans {
     const { store } = this.#setup;
     const { journal } = orphan;
     if (!store.room.isForOthers) return;
-    const mark = `orphan:${journal.id}`;
-    const movedThrough = store.readmission.adoptedThrough(mark);
-    if (movedThrough !== undefined) journal.remove(journal.firstId, movedThrough);
     const limits = { fromId: journal.firstId, throughId: journal.lastId, maxSpans: stepSpans, maxBytes: stepBytes };
     const { runs } = journal.read({ ...limits, atLeastOne: true });
     const last = runs.at(-1);
     if (last !== undefined) {
-      store.readmission.adopt(runs, mark, last.lastId);
+      store.readmission.adopt(runs, moveMark(journal), last.lastId);
       journal.remove(journal.firstId, last.lastId);
       this.#moved += countOf(runs);
       return;
     }
-    store.readmission.adoptDeadLetters(journal.deadLetterRows());
+    store.readmission.adoptRest(journal);
     this.#orphan = undefined;
+    const { id } = journal;
     removeJournal(orphan);
-    store.readmission.forgetAdoption(mark);
+    store.readmission.forgetAdoption(id);
     // There may be more of them.
     this.#lookAtMs = 0;
     if (this.#moved > 0) {

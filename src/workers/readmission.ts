@@ -1,6 +1,8 @@
 import type { Counters } from "../buffer/counters.ts";
 import type { DeadLetters, LetterIds } from "../buffer/dead-letters.ts";
+import type { Journal } from "../buffer/journal.ts";
 import { countOf, type SpanRun } from "../buffer/span-run.ts";
+import { movesOf } from "../buffer/takeover.ts";
 import type { JournalHold } from "./journal-hold.ts";
 import type { Window } from "./window.ts";
 
@@ -62,16 +64,15 @@ export class Readmission {
     this.#counters.pending += count;
   }
 
-  adoptedThrough(mark: string): number | undefined {
-    const text = this.#hold.journal.getMeta(mark);
-    return text === undefined ? undefined : Number(text);
+  /** The dead letters of another journal, and what it says of those that it took over itself. */
+  adoptRest(other: Journal): void {
+    const { journal } = this.#hold;
+    journal.restoreDeadLetters(other.deadLetterRows().map((letter) => ({ ...letter, id: null })));
+    for (const [key, value] of other.metaOf(movesOf("*"))) journal.setMeta(key, value);
   }
 
-  adoptDeadLetters(letters: readonly Record<string, unknown>[]): void {
-    this.#hold.journal.restoreDeadLetters(letters.map((letter) => ({ ...letter, id: null })));
-  }
-
-  forgetAdoption(mark: string): void {
-    this.#hold.journal.forgetMeta(mark);
+  /** The other journal is gone. */
+  forgetAdoption(journalId: string): void {
+    for (const [key] of this.#hold.journal.metaOf(movesOf(journalId))) this.#hold.journal.forgetMeta(key);
   }
 }
