@@ -20,7 +20,7 @@ function giveBack(slot: JournalSlot): void {
 }
 
 function add(journal: Journal, texts: readonly string[]): void {
-  journal.insertPayloads(texts.map(Buffer.from), 1_793_520_000_000);
+  journal.insertPayloads(texts.map((text) => Buffer.from(text)), 1_793_520_000_000);
 }
 
 function textsIn(journal: Journal): string[] {
