@@ -20,7 +20,10 @@ function giveBack(slot: JournalSlot): void {
 }
 
 function add(journal: Journal, texts: readonly string[]): void {
-  journal.insertPayloads(texts.map((text) => Buffer.from(text)), 1_793_520_000_000);
+  journal.insertPayloads(
+    texts.map((text) => Buffer.from(text)),
+    1_793_520_000_000,
+  );
 }
 
 function textsIn(journal: Journal): string[] {
