@@ -37,6 +37,14 @@ export class NewerJournalError extends Error {
   }
 }
 
+/** More migrations than this package will ever have: the number itself is damaged. */
+const maxPlausibleVersion = 10_000;
+
+/** The journal's version is none that anybody has written. */
+export class ImplausibleVersionError extends Error {
+  override readonly name = "ImplausibleVersionError";
+}
+
 /** Of a new file; an older one keeps its own. A commit costs by the page, and spans are a kilobyte: 4 KiB cost twice. */
 const pageSizeBytes = 8192;
 
@@ -51,6 +59,7 @@ export function prepareJournal(database: SqliteDatabase): void {
   database.pragma("temp_store = MEMORY");
   database.pragma("cache_size = -8000");
   const version = database.pragma("user_version", { simple: true }) as number;
+  if (version < 0 || version > maxPlausibleVersion) throw new ImplausibleVersionError(`journal version ${version}`);
   if (version > journalVersion) throw new NewerJournalError(version);
   for (let next = version; next < migrations.length; next++) {
     database.transaction(() => {

@@ -4,7 +4,7 @@
  * lock adopts it; but only a journal of its own destination (journal-owner.ts).
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { Journal } from "./journal.ts";
 import {
@@ -69,30 +69,42 @@ export function takeJournalSlot(
     const lock = lockSlot(directory, slot);
     if (lock === undefined) continue;
     const file = join(directory, `journal-${slot}.sqlite`);
-    let journal: Journal;
+    let opened: Opened<JournalOwner | undefined>;
     try {
-      journal = openJournal(file, damaged, onProgress);
+      opened = openJournal(file, damaged, (journal) => makeOwn(journal, owner, ringId), onProgress);
     } catch (error) {
       lock.release();
       if (!isJournalAtFault(error, file)) throw error;
       unusable.push({ file, reason: (error as Error).message });
       continue;
     }
-    const found = ownerOf(journal);
-    if (found !== undefined && !isSameOwner(found, owner) && !isNamedBeside(file, owner)) {
-      if (journal.count > 0) foreign.push({ file, count: journal.count, owner: found });
+    const { journal, result: other } = opened;
+    if (other !== undefined) {
+      if (journal.count > 0) foreign.push({ file, count: journal.count, owner: other });
       journal.close();
       lock.release();
       continue;
     }
-    cutMoved(journal, otherMetas(directory, slot));
-    writeOwner(journal, owner);
-    writeOwnerFile(file, owner);
-    // Whoever follows a pump that crashed looks for this.
-    journal.openRing(ringId);
     return { journal, file, foreign, unusable, damaged, release: () => lock.release() };
   }
   throw new Error(`all ${maxSlots} journals of ${directory} are in use`);
+}
+
+/** Takes an open journal for this owner and ring. Returns whose it is when it is another's. */
+function makeOwn(journal: Journal, owner: JournalOwner, ringId: string): JournalOwner | undefined {
+  const { file } = journal;
+  if (!isOwnedBy(journal, owner) && ownerOf(journal) !== undefined) return ownerOf(journal);
+  cutMoved(journal, otherMetas(file));
+  writeOwner(journal, owner);
+  writeOwnerFile(file, owner);
+  // Whoever follows a pump that crashed looks for this.
+  journal.openRing(ringId);
+  return undefined;
+}
+
+function isOwnedBy(journal: Journal, owner: JournalOwner): boolean {
+  const found = ownerOf(journal);
+  return (found !== undefined && isSameOwner(found, owner)) || isNamedBeside(journal.file, owner);
 }
 
 /**
@@ -155,14 +167,18 @@ export function retakeJournalSlot(directory: string, ringId: string): JournalSlo
     const file = join(directory, `journal-${slot}.sqlite`);
     const damaged: JournalSlot["damaged"] = [];
     try {
-      const journal = openJournal(file, damaged);
-      if (journal.ringPosition(ringId) !== undefined) {
-        cutMoved(journal, otherMetas(directory, slot));
-        return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
-      }
+      const { journal, result: isOurs } = openJournal(file, damaged, (found) => {
+        if (found.ringPosition(ringId) === undefined) return false;
+        cutMoved(found, otherMetas(file));
+        return true;
+      });
+      if (isOurs) return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
       journal.close();
     } catch (error) {
-      if (!isJournalAtFault(error, file)) throw error;
+      if (!isJournalAtFault(error, file)) {
+        lock.release();
+        throw error;
+      }
     }
     lock.release();
   }
@@ -186,12 +202,12 @@ export function takeOrphan(directory: string, owner: JournalOwner): JournalSlot 
         lock.release();
         continue;
       }
-      const journal = openJournal(file, damaged);
-      const found = ownerOf(journal);
-      if ((found !== undefined && isSameOwner(found, owner)) || isNamedBeside(file, owner)) {
-        cutMoved(journal, otherMetas(directory, slot));
-        return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
-      }
+      const { journal, result: isOurs } = openJournal(file, damaged, (found) => {
+        if (!isOwnedBy(found, owner)) return false;
+        cutMoved(found, otherMetas(file));
+        return true;
+      });
+      if (isOurs) return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
       journal.close();
     } catch (error) {
       if (!isJournalAtFault(error, file)) {
@@ -215,19 +231,25 @@ export function removeJournal(slot: JournalSlot): void {
 /** The ids of all journals in a directory, as far as they can be read, whoever holds them. */
 export function journalIdsIn(directory: string): Set<string> {
   const ids = new Set<string>();
-  for (const meta of otherMetas(directory)) {
+  for (const meta of metasIn(directory)) {
     const id = meta.get("journal_id");
     if (id !== undefined) ids.add(id);
   }
   return ids;
 }
 
-/** What all journals of a directory but one say of themselves, as far as they can be read, whoever holds them. */
-function* otherMetas(directory: string, exceptSlot?: number): Generator<ReadonlyMap<string, string>> {
+/** What the other journals beside this one say of themselves. */
+function otherMetas(file: string): Generator<ReadonlyMap<string, string>> {
+  return metasIn(dirname(file), file);
+}
+
+/** What the journals of a directory say of themselves, as far as they can be read, whoever holds them. */
+function* metasIn(directory: string, except?: string): Generator<ReadonlyMap<string, string>> {
   for (const slot of existingSlots(directory)) {
-    if (slot === exceptSlot) continue;
+    const file = join(directory, `journal-${slot}.sqlite`);
+    if (file === except) continue;
     try {
-      yield readMeta(join(directory, `journal-${slot}.sqlite`));
+      yield readMeta(file);
     } catch {
       // Empty or damaged: what it has taken can no longer be told.
     }
@@ -269,11 +291,24 @@ function lockSlot(directory: string, slot: number): FileLock | undefined {
   }
 }
 
+/** Of a larger journal the check at the start would keep new spans waiting for more than a twentieth of a second. */
+const maxCheckedBytes = 64 * 1024 * 1024;
+
+interface Opened<Result> {
+  journal: Journal;
+  result: Result;
+}
+
 /**
- * Opens the journal; one that is damaged is replaced by a fresh one with all that can be read of it. A write-ahead log
- * whose database is gone is set aside: SQLite would delete it.
+ * Opens the journal and makes the first use of it; one that turns out to be damaged in either is replaced by a fresh one
+ * with all that can be read of it. A write-ahead log whose database is gone is set aside: SQLite would delete it.
  */
-function openJournal(file: string, damaged: JournalSlot["damaged"], onProgress: () => void = () => undefined): Journal {
+function openJournal<Result>(
+  file: string,
+  damaged: JournalSlot["damaged"],
+  use: (journal: Journal) => Result,
+  onProgress: () => void = () => undefined,
+): Opened<Result> {
   settleRescue(file);
   removeDatabase(unfinishedFile(file));
   const isEmpty = !existsSync(file) || statSync(file).size === 0;
@@ -282,13 +317,23 @@ function openJournal(file: string, damaged: JournalSlot["damaged"], onProgress: 
   }
   createForOwner(file);
   try {
-    return new Journal(file);
+    return useJournal(new Journal(file), use);
   } catch (error) {
     if (!isDamage(error)) throw error;
     damaged.push(rebuildJournal(file, reasonOf(error), { inMemory: [], isDone: () => false, onProgress }));
     const journal = new Journal(file);
     if (ownerOf(journal) === undefined && journal.count > 0) writeOwner(journal, readOwnerFile(file));
-    return journal;
+    return useJournal(journal, use);
+  }
+}
+
+function useJournal<Result>(journal: Journal, use: (journal: Journal) => Result): Opened<Result> {
+  try {
+    if (journal.fileBytes() <= maxCheckedBytes) journal.check();
+    return { journal, result: use(journal) };
+  } catch (error) {
+    journal.close();
+    throw error;
   }
 }
 

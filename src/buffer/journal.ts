@@ -107,8 +107,11 @@ export class Journal {
         "SELECT (SELECT min(id) FROM spans) AS first, (SELECT max(id) FROM spans) AS last",
       );
       const { first, last } = ids.get() as { first: number | null; last: number | null };
+      if ((first ?? 0) > (last ?? 0)) throw new DamagedRowsError(`the first row is ${first}, the last ${last}`);
       this.#firstId = first ?? 1;
       this.#lastId = last ?? 0;
+      // A table that cannot be read is to be found now, and not when something is put into it.
+      void this.deadLetters.lastId;
       this.#count = this.#readCount();
       this.#pageSizeBytes = this.#database.pragma("page_size", { simple: true }) as number;
       this.#measure();
@@ -146,6 +149,17 @@ export class Journal {
   /** Id of the oldest span, or of the next one. */
   get firstId(): number {
     return this.#firstId;
+  }
+
+  /**
+   * Looks at the structure of the whole file: a damaged one that is written to loses more than it has lost already. Takes
+   * 1 ms for 1 MiB that is in the system's memory.
+   *
+   * @throws DamagedRowsError with SQLite's first complaint.
+   */
+  check(): void {
+    const complaint = String(this.#database.pragma("quick_check(1)", { simple: true }));
+    if (complaint !== "ok") throw new DamagedRowsError(complaint);
   }
 
   /** Counts the spans, row by row, whatever the journal says of their number. */

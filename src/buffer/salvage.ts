@@ -12,6 +12,7 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { DamagedRowsError, Journal } from "./journal.ts";
+import { ImplausibleVersionError } from "./journal-schema.ts";
 import { PackedPayloads } from "./packed-payloads.ts";
 import { readableRows } from "./readable-rows.ts";
 import { SpanRun } from "./span-run.ts";
@@ -30,8 +31,9 @@ const companions = ["-wal", "-shm"] as const;
 /** Is the file itself at fault, as opposed to a disk or a directory that would refuse any other as well? */
 export function isDamage(error: unknown): boolean {
   const code = (error as { code?: string }).code ?? "";
-  if (error instanceof DamagedRowsError) return true;
-  return /^SQLITE_(NOTADB|CORRUPT|IOERR_SHORT_READ|SCHEMA)/.test(code) || isForeignSchema(error);
+  if (error instanceof DamagedRowsError || error instanceof ImplausibleVersionError) return true;
+  // A new span's id is above all others: only in a damaged tree can there be one that is the same.
+  return /^SQLITE_(NOTADB|CORRUPT|IOERR_SHORT_READ|SCHEMA|CONSTRAINT_PRIMARYKEY)/.test(code) || isForeignSchema(error);
 }
 
 /** A database, but not one of ours: a table or a column is missing. */
@@ -261,7 +263,8 @@ interface SpanRow {
 }
 
 function* readSpans(database: SqliteDatabase, expected: number | undefined): Generator<SpanRow> {
-  const columns = "id, accepted_at_ms AS acceptedAtMs, payload";
+  // The second for a schema in which the other name is spoilt.
+  const columns = ["id, accepted_at_ms AS acceptedAtMs, payload", "id, payload"];
   for (const row of readableRows<SpanRow>(database, columns, "spans", expected)) {
     if (!Buffer.isBuffer(row.payload)) continue;
     yield Number.isSafeInteger(row.acceptedAtMs) ? row : { ...row, acceptedAtMs: Date.now() };
@@ -271,7 +274,7 @@ function* readSpans(database: SqliteDatabase, expected: number | undefined): Gen
 type DeadLetterRow = Record<string, unknown> & { id: number; payload: unknown };
 
 function* readDeadLetters(database: SqliteDatabase): Generator<DeadLetterRow> {
-  for (const row of readableRows<DeadLetterRow>(database, "*", "dead_letters", undefined)) {
+  for (const row of readableRows<DeadLetterRow>(database, ["*"], "dead_letters", undefined)) {
     if (Buffer.isBuffer(row.payload)) yield row;
   }
 }

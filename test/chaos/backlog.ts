@@ -91,7 +91,7 @@ async function measure(sink: Sink, folder: string, size: number): Promise<Rates>
         const perSecond = ((end[1] - start[1]) / (end[0] - start[0])) * 1_000;
         return { insertedPerSecond, drainedPerSecond: Math.round(perSecond) };
       }
-      if (performance.now() > deadlineMs) throw new Error(`${drained.to} spans did not come`);
+      if (performance.now() > deadlineMs) throw new Error(`${timeline.at(-1)?.[1] ?? 0} spans came, not ${drained.to}`);
       await pause(50);
     }
   } finally {

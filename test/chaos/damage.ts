@@ -28,6 +28,8 @@ export interface DamageOptions {
   count: number;
   /** An empty folder. */
   directory: string;
+  /** Numbers of the journals to look at, to repeat what failed. Default: all. */
+  only?: readonly number[];
   onProgress?: (done: number, account: DamageAccount) => void;
 }
 
@@ -53,7 +55,7 @@ const files = [journalName, `${journalName}-wal`] as const;
 const spansEnded = 20;
 
 /** @throws when a process-wide failure shows that a buffer threw where it never may. */
-export async function runDamage({ seed, count, directory, onProgress }: DamageOptions): Promise<DamageAccount> {
+export async function runDamage({ seed, count, directory, only, onProgress }: DamageOptions): Promise<DamageAccount> {
   const random = new Random(seed);
   const server = await startStandIn();
   const account: DamageAccount = {
@@ -79,8 +81,12 @@ export async function runDamage({ seed, count, directory, onProgress }: DamageOp
       mkdirSync(folder);
       for (const name of readdirSync(original.folder)) copyFileSync(join(original.folder, name), join(folder, name));
       const how = damage(folder, random);
+      if (only?.includes(index) === false) {
+        rmSync(folder, { recursive: true });
+        continue;
+      }
       const readable = readableIds(folder, join(directory, "copy"), original.payloads);
-      const ended = await useJournal(folder, server.url);
+      const { ended, said } = await useJournal(folder, server.url);
       const stored = server.ids();
       account.journals++;
       account.readable += readable.length;
@@ -89,7 +95,7 @@ export async function runDamage({ seed, count, directory, onProgress }: DamageOp
       account.endedStored += ended.filter((id) => id in stored).length;
       if (readdirSync(folder).some((name) => name.includes(".damaged-"))) account.replaced++;
       const missing = [...readable, ...ended].filter((id) => !(id in stored)).length;
-      if (missing > 0) account.failures.push(`${index} (${how}): ${missing} spans are missing`);
+      if (missing > 0) account.failures.push(`${index} (${how}): ${missing} spans are missing; said: ${said.join("; ")}`);
       rmSync(folder, { recursive: true });
       onProgress?.(index + 1, account);
     }
@@ -197,16 +203,17 @@ function readableIds(folder: string, copy: string, payloads: ReadonlyMap<string,
   }
 }
 
-/** What a bot does that is started on such a journal. Returns the ids of the spans that it ended. */
-async function useJournal(directory: string, baseUrl: string): Promise<string[]> {
+/** What a bot does that is started on such a journal: the ids of the spans that it ended, and what was said to it. */
+async function useJournal(directory: string, baseUrl: string): Promise<{ ended: string[]; said: string[] }> {
+  const said: string[] = [];
   const buffer = new SpanBuffer({
     ...keys,
     baseUrl,
     directory,
     flushInterval: 0.05,
-    logger: { warn: () => undefined },
+    logger: { warn: (message) => said.push(message) },
   });
-  const ids = Array.from({ length: spansEnded }, () => {
+  const ended = Array.from({ length: spansEnded }, () => {
     const span = buffer.startSpan("while damaged");
     span.end();
     return span.spanId;
@@ -217,5 +224,5 @@ async function useJournal(directory: string, baseUrl: string): Promise<string[]>
   const gap =
     accepted - acknowledged - pending - deadLettered - Object.values(dropped).reduce((sum, each) => sum + each, 0);
   if (gap !== 0) throw new Error(`conservation is broken by ${gap}: ${JSON.stringify(buffer.stats())}`);
-  return ids;
+  return { ended, said };
 }

@@ -24,6 +24,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "100" },
     times: { type: "string", default: "10" },
     count: { type: "string", default: "500" },
+    journal: { type: "string", multiple: true },
     spans: { type: "string", default: "1000000" },
     backlog: { type: "string", multiple: true, default: ["10000", "100000", "1000000"] },
     bots: { type: "string", default: "2" },
@@ -46,7 +47,13 @@ const scenarios: Record<string, (context: ScenarioContext) => Promise<ScenarioRe
     inTurn(durabilities, (durability) => points(context, { times: Number(values.times), durability })),
   damage: async ({ seed, directory, progress }) => {
     const onProgress = (done: number): void => progress(`${done} of ${values.count} damaged journals`);
-    const account = await runDamage({ seed, count: Number(values.count), directory, onProgress });
+    const account = await runDamage({
+      seed,
+      count: Number(values.count),
+      directory,
+      ...(values.journal === undefined ? {} : { only: values.journal.map(Number) }),
+      onProgress,
+    });
     return [{ figures: { ...account }, broken: account.failures }];
   },
   soak: async (context) => [await soak(context, { durationMs: Number(values.minutes) * 60_000 })],
