@@ -279,20 +279,29 @@ export class Journal {
     });
   }
 
-  /** Takes over spans from another file, under their ids; those that are there already stay as they are. */
-  restore(runs: readonly SpanRun[]): void {
+  /**
+   * Takes over spans from another file, under their ids; those that are there already stay as they are. Returns the ids
+   * that other spans have here: two may have the same in a damaged file.
+   */
+  restore(runs: readonly SpanRun[]): number[] {
+    const clashes: number[] = [];
     const insert = this.#database.prepare<[number, number, Buffer]>(
       "INSERT OR IGNORE INTO spans (id, accepted_at_ms, payload) VALUES (?, ?, ?)",
     );
+    const select = this.#database.prepare<[number], Buffer>("SELECT payload FROM spans WHERE id = ?").pluck();
     this.#change(() => {
       for (const run of runs) {
         for (let index = 0; index < run.count; index++) {
-          this.#count += insert.run(run.firstId + index, run.acceptedAtMs, run.payload(index)).changes;
+          const [id, payload] = [run.firstId + index, run.payload(index)];
+          const { changes } = insert.run(id, run.acceptedAtMs, payload);
+          this.#count += changes;
+          if (changes === 0 && select.get(id)?.equals(payload) === false) clashes.push(id);
         }
         this.#lastId = Math.max(this.#lastId, run.lastId);
         this.#firstId = Math.min(this.#firstId, run.firstId);
       }
     });
+    return clashes;
   }
 
   /** All dead letters with all their columns. */

@@ -204,7 +204,10 @@ function copyReadable(
       const pending = rows.filter(({ id }) => !isDone(id));
       done += rows.length - pending.length;
       // Those from memory are in already, and stay as they are.
-      fresh.restore(pending.map(({ id, acceptedAtMs, payload }) => runOf(id, acceptedAtMs, payload)));
+      const clashes = fresh.restore(pending.map(({ id, acceptedAtMs, payload }) => runOf(id, acceptedAtMs, payload)));
+      // What memory has needs no second version from a damaged file.
+      const others = clashes.filter((id) => !inMemory.some(({ firstId, lastId }) => firstId <= id && id <= lastId));
+      restoreElsewhere(fresh, pending, others);
       onProgress();
     }
     for (const letters of inChunks(readDeadLetters(damaged))) {
@@ -216,6 +219,17 @@ function copyReadable(
   result.spans = fresh.count;
   result.lost = Math.max(0, result.lost - done - fresh.count);
   return result;
+}
+
+/** Of two rows with one id, one of which was overwritten, both may be whole: the later one gets another id. */
+function restoreElsewhere(fresh: Journal, rows: readonly SpanRow[], ids: readonly number[]): void {
+  const left = [...ids];
+  for (const { id, acceptedAtMs, payload } of rows.toReversed()) {
+    const at = left.lastIndexOf(id);
+    if (at === -1) continue;
+    left.splice(at, 1);
+    fresh.restore([runOf(fresh.idsBefore(1), acceptedAtMs, payload)]);
+  }
 }
 
 function runOf(id: number, acceptedAtMs: number, payload: Buffer): SpanRun {

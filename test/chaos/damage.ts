@@ -95,7 +95,8 @@ export async function runDamage({ seed, count, directory, only, onProgress }: Da
       account.endedStored += ended.filter((id) => id in stored).length;
       if (readdirSync(folder).some((name) => name.includes(".damaged-"))) account.replaced++;
       const missing = [...readable, ...ended].filter((id) => !(id in stored)).length;
-      if (missing > 0) account.failures.push(`${index} (${how}): ${missing} spans are missing; said: ${said.join("; ")}`);
+      if (missing > 0)
+        account.failures.push(`${index} (${how}): ${missing} spans are missing; said: ${said.join("; ")}`);
       rmSync(folder, { recursive: true });
       onProgress?.(index + 1, account);
     }

@@ -23,7 +23,7 @@ function take(directory: string): JournalSlot {
 }
 
 function insert({ journal }: JournalSlot, count: number): void {
-  const texts = Array.from({ length: count }, () => Buffer.from(`{"name":"${"x".repeat(1_500)}"}`));
+  const texts = Array.from({ length: count }, (_, index) => Buffer.from(`{"name":"${index}${"x".repeat(1_500)}"}`));
   journal.insert([new SpanRun(journal.nextIds(count), Date.now(), PackedPayloads.of(texts), false)]);
 }
 
@@ -54,14 +54,14 @@ function rename(table: string, from: string, to: string): (file: string) => void
   });
 }
 
-/** Zeroes the id of the last row, by the file format of SQLite ("B-tree pages"): who looks for the highest finds it. */
-function zeroLastId(file: string): void {
+/** Gives the last row another id, by the file format of SQLite ("B-tree pages"): who looks for the highest finds it. */
+function setLastId(file: string, id: number): void {
   const content = readFileSync(file);
   for (let page = content.length - pageBytes; page > 0; page -= pageBytes) {
     const cellAt = page + content.readUInt16BE(page + 8 + 2 * (content.readUInt16BE(page + 3) - 1));
     // Behind the cell's size, which has two bytes.
     if (content[page] !== leafPage || content[cellAt + 2] !== spans) continue;
-    content[cellAt + 2] = 0;
+    content[cellAt + 2] = id;
     writeFileSync(file, content);
     return;
   }
@@ -82,7 +82,8 @@ test.each([
   ["a table of dead letters that SQLite cannot read", rename("dead_letters", "id INTEGER", "id INTEGMR"), spans],
   ["a column under another name", rename("spans", "accepted_at_ms", "accepted_at_mq"), spans],
   ["a version that nobody has written", inDatabase((each) => void each.pragma("user_version = 134217729")), spans],
-  ["a last row with the lowest id", zeroLastId, spans],
+  ["a last row with the lowest id", (file: string) => setLastId(file, 0), spans],
+  ["a last row with the id of another", (file: string) => setLastId(file, 7), spans],
   ["a bad page in the middle", spoilMiddleLeaf, spans - 5],
 ])("%s: the journal is replaced before anything is written to it", (_, damage, atLeast) => {
   const slot = take(damaged(damage));
