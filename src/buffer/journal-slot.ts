@@ -188,25 +188,32 @@ export function retakeJournalSlot(directory: string, ringId: string): JournalSlo
 /**
  * Takes a journal of this owner that no living process holds and that has something in it; undefined: there is none.
  *
+ * @param damaged gets what became of damaged journals, also of those that turn out to be another's.
+ * @param onProgress called now and then while a damaged journal is rescued.
  * @throws what the disk throws.
  */
-export function takeOrphan(directory: string, owner: JournalOwner): JournalSlot | undefined {
+export function takeOrphan(
+  directory: string,
+  owner: JournalOwner,
+  damaged: Rescue[],
+  onProgress: () => void,
+): JournalSlot | undefined {
   for (const slot of existingSlots(directory)) {
     const lock = lockSlot(directory, slot);
     if (lock === undefined) continue;
     const file = join(directory, `journal-${slot}.sqlite`);
-    const damaged: JournalSlot["damaged"] = [];
     try {
       // Another may have been quicker, and removed it: opening it would make a new one that is nobody's.
       if (!isAnythingAt(file)) {
         lock.release();
         continue;
       }
-      const { journal, result: isOurs } = openJournal(file, damaged, (found) => {
+      const takeIfOurs = (found: Journal): boolean => {
         if (!isOwnedBy(found, owner)) return false;
         cutMoved(found, otherMetas(file));
         return true;
-      });
+      };
+      const { journal, result: isOurs } = openJournal(file, damaged, takeIfOurs, onProgress);
       if (isOurs) return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
       journal.close();
     } catch (error) {
@@ -313,7 +320,7 @@ function openJournal<Result>(
   removeDatabase(unfinishedFile(file));
   const isEmpty = !existsSync(file) || statSync(file).size === 0;
   if (isEmpty && existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0) {
-    damaged.push({ spans: 0, lost: 0, deadLetters: 0, setAside: setAsideFile(file, "wal-without-database") });
+    damaged.push({ file, spans: 0, lost: 0, deadLetters: 0, setAside: setAsideFile(file, "wal-without-database") });
   }
   createForOwner(file);
   try {

@@ -43,6 +43,8 @@ function isForeignSchema(error: unknown): boolean {
 }
 
 export interface Rescue {
+  /** The journal that was damaged; a fresh one has this name now. */
+  file: string;
   /** Spans that were saved. */
   spans: number;
   /** Spans that the journal counted and that could not be read; 0 when it does not say how many there were. */
@@ -79,7 +81,7 @@ export function rebuildJournal(file: string, reason: string, known: KnownSpans):
   const rescued = fill(rescueFile, file, known);
   const setAside = setAsideFile(file, reason);
   renameSync(rescueFile, file);
-  return { ...rescued, setAside };
+  return { file, ...rescued, setAside };
 }
 
 /** Completes or undoes what a process that died in `rebuildJournal` left. */
@@ -173,7 +175,9 @@ function sizeOf(file: string): number {
   return bytes;
 }
 
-function fill(rescueFile: string, file: string, known: KnownSpans): Omit<Rescue, "setAside"> {
+type Rescued = Omit<Rescue, "file" | "setAside">;
+
+function fill(rescueFile: string, file: string, known: KnownSpans): Rescued {
   const fresh = new Journal(rescueFile);
   try {
     const result = copyReadable(file, fresh, known);
@@ -185,11 +189,7 @@ function fill(rescueFile: string, file: string, known: KnownSpans): Omit<Rescue,
   }
 }
 
-function copyReadable(
-  file: string,
-  fresh: Journal,
-  { inMemory, isDone, onProgress }: KnownSpans,
-): Omit<Rescue, "setAside"> {
+function copyReadable(file: string, fresh: Journal, { inMemory, isDone, onProgress }: KnownSpans): Rescued {
   fresh.restore(inMemory);
   const result = { spans: fresh.count, lost: 0, deadLetters: 0 };
   const damaged = openDamaged(file);

@@ -1,7 +1,7 @@
 import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import type { JournalOwner } from "../buffer/journal-owner.ts";
 import { type JournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
-import { describeRescue, isDamage, reasonOf, rebuildJournal } from "../buffer/salvage.ts";
+import { describeRescue, isDamage, type Rescue, reasonOf, rebuildJournal } from "../buffer/salvage.ts";
 import { moveMark } from "../buffer/takeover.ts";
 import { countOf } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
@@ -67,10 +67,16 @@ export class Orphans {
   }
 
   #find(): JournalSlot | undefined {
-    const { directory, crashLogDirectory, owner, ringId, store } = this.#setup;
+    const { directory, crashLogDirectory, owner, ringId, store, onProgress } = this.#setup;
     this.#lookAtMs = performance.now() + lookEveryMs;
     if (!store.room.isForOthers) return undefined;
-    const orphan = takeOrphan(directory, owner);
+    const rescues: Rescue[] = [];
+    let orphan: JournalSlot | undefined;
+    try {
+      orphan = takeOrphan(directory, owner, rescues, onProgress);
+    } finally {
+      for (const rescue of rescues) this.#rescued(rescue, rescue.file === orphan?.file);
+    }
     if (orphan === undefined) return undefined;
     this.#moved = 0;
     const onUnusable = (file: string, { message }: Error): void => {
@@ -123,9 +129,14 @@ export class Orphans {
 
   /** Its pages are damaged, as was seen when they were read: what can be read is taken over at the next look. */
   #rescue(file: string, error: Error): void {
-    const { announcer, onProgress } = this.#setup;
-    const rescue = rebuildJournal(file, reasonOf(error), { inMemory: [], isDone: () => false, onProgress });
-    announcer.say("damaged-journal", "warn", describeRescue(rescue));
+    const { onProgress } = this.#setup;
+    this.#rescued(rebuildJournal(file, reasonOf(error), { inMemory: [], isDone: () => false, onProgress }), true);
     this.#lookAtMs = 0;
+  }
+
+  #rescued(rescue: Rescue, isOurs: boolean): void {
+    const { announcer, store } = this.#setup;
+    announcer.say(rescue.file, "warn", describeRescue(rescue));
+    if (isOurs) store.countUnreadable(rescue.lost);
   }
 }

@@ -68,8 +68,7 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
   const store = new Store(setup, journal, announcer);
   store.counters.taken = committed;
   continueCounters(store, ownCount);
-  store.counters.recovered += damaged;
-  store.counters.droppedDamaged += damaged;
+  store.countUnreadable(damaged + unreadableIn(journalSlot));
   const pool = new ExportPool({
     taskUrl: setup.exportTaskUrl,
     threads: setup.exportThreads,
@@ -84,6 +83,12 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
   const created = new Pump({ hasCrashLog, ring, store, sender, pool, counters, announcer, post, diskReturn, orphans });
   created.publish();
   return created;
+}
+
+/** Spans of earlier processes that a damaged journal had. What this ring's own had is known from its counters. */
+function unreadableIn({ file, damaged }: JournalSlot): number {
+  if (isOwnJournal) return 0;
+  return damaged.filter((rescue) => rescue.file === file).reduce((sum, { lost }) => sum + lost, 0);
 }
 
 /** What earlier processes left beside their journals. Returns how many spans among it are damaged. */
@@ -123,7 +128,7 @@ function openSlot(): JournalSlot {
       const whose = `${other.publicKey ?? "no key"} at ${other.baseUrl}`;
       announcer.say(file, "warn", `${file} holds ${count} spans for ${whose}: start with that key to deliver them`);
     }
-    for (const rescue of found.damaged) announcer.say("damaged-journal", "warn", describeRescue(rescue));
+    for (const rescue of found.damaged) announcer.say(rescue.file, "warn", describeRescue(rescue));
     for (const { file, reason } of found.unusable) announcer.say(file, "warn", `${file} cannot be read: ${reason}`);
     return found;
   } catch (error) {

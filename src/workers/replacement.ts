@@ -84,7 +84,7 @@ export class Replacement {
     counters.pending -= lost;
     counters.droppedDamaged += lost;
     if (rescue !== undefined) {
-      announcer.say("damaged-journal", "warn", describeRescue({ ...rescue, lost }));
+      announcer.say(rescue.file, "warn", describeRescue({ ...rescue, lost }));
       return;
     }
     const why = `the journal is damaged and cannot be replaced: ${failure?.message}`;

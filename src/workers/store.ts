@@ -104,6 +104,12 @@ export class Store {
     return this.#handedOutCount - this.outcomes.recordedCount;
   }
 
+  /** Spans of earlier processes that are known to have been there, and cannot be read any more. */
+  countUnreadable(count: number): void {
+    this.counters.recovered += count;
+    this.counters.droppedDamaged += count;
+  }
+
   /**
    * Takes what the ring holds, commits it together with all outcomes since, and frees the ring. Returns whether so much
    * came that the next look should be at once.

@@ -54,7 +54,7 @@ test("a process that dies while it takes a journal over leaves no span twice, wh
   beginMove(left.journal, other.journal, 3);
   giveBack(left);
   giveBack(other);
-  const [next, orphan] = [take(directory), takeOrphan(directory, owner)];
+  const [next, orphan] = [take(directory), takeOrphan(directory, owner, [], () => undefined)];
   expect(textsIn(next.journal)).toEqual(["d"]);
   expect(textsIn(orphan?.journal as Journal)).toEqual(["a", "b", "c"]);
   giveBack(orphan as JournalSlot);

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { bufferFor, standIn } from "../support/buffers.ts";
+import { bufferFor, standIn, until } from "../support/buffers.ts";
 import { startProgram } from "../support/programs.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -18,7 +18,7 @@ async function storedAfterRestart(url: string, directory: string, server: Awaite
 
 test("a program that just returns delivers its span and ends by itself", async () => {
   const server = await standIn();
-  const { ended } = start("return", server.url, temporaryDirectory());
+  const { ended } = start("return-patiently", server.url, temporaryDirectory());
   expect(await ended).toEqual({ code: 0, signal: null, stdout: "", stderr: "" });
   expect(server.account()).toMatchObject({ spans: 1, twice: 0 });
 });
@@ -106,8 +106,11 @@ test("overflow: what is in memory when the process exits goes to the journal", a
 test("a request that is under way when the process exits is waited for, so that nothing is sent twice", async () => {
   const server = await standIn();
   const directory = temporaryDirectory();
-  await server.setFault({ kind: "slow", delayMs: 600, times: 1 });
-  const { ended } = start("exit-under-way", server.url, directory, "100");
+  await server.setFault({ kind: "slow", delayMs: 400, times: 1 });
+  const { child, ended } = start("exit-under-way", server.url, directory, "100");
+  // Handled, and the answer still to come.
+  await until(() => server.account().spans === 100);
+  child.stdin?.end();
   expect(await ended).toMatchObject({ code: 0 });
   expect(await storedAfterRestart(server.url, directory, server)).toEqual({ spans: 100, twice: 0 });
 });

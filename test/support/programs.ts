@@ -25,13 +25,13 @@ export function startProgram(
 ): { child: ChildProcess; ended: Promise<Ended> } {
   const program = fileURLToPath(new URL(`../programs/${name}`, import.meta.url));
   const child = spawn(process.execPath, [...nodeOptions, program, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: "pipe",
     env: { ...process.env, ...env },
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
-    child[name].on("data", (chunk: Buffer) => {
+    child[name]?.on("data", (chunk: Buffer) => {
       output[name] += chunk.toString();
     });
   }
