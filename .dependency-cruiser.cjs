@@ -1,6 +1,6 @@
 // The folders are the stages of a span's way; each imports only from those before it. A third-party package is
 // imported in the one folder (or file) that exists for its job.
-const stages = ["buffer", "workers", "export", "tracing", "stand-in", "cli"];
+const stages = ["buffer", "workers", "otlp", "export", "tracing", "server", "stand-in", "cli"];
 
 const order = stages.map((stage, index) => ({
   name: `${stage}-looks-back-only`,
@@ -14,11 +14,14 @@ const order = stages.map((stage, index) => ({
 const homes = {
   "better-sqlite3": "^src/buffer/sqlite\\.ts$",
   piscina: "^src/workers/",
-  "langfuse|@langfuse/client|p-retry|lru-cache": "^src/export/",
+  "langfuse|@langfuse/client|p-retry": "^src/export/",
+  "lru-cache": "^src/(export|server)/",
   undici: "^src/export/connections\\.ts$",
-  "hono|@hono/node-server|pbf": "^src/stand-in/",
+  "hono|@hono/node-server": "^src/(server|stand-in)/",
+  pbf: "^src/otlp/",
+  "pino|prom-client": "^src/server/",
   "commander|cli-progress|picocolors": "^src/cli/",
-  "valibot|leven": "^src/option",
+  "valibot|leven": "^src/(option|server/.*options)",
 };
 
 const packages = Object.entries(homes).map(([names, home]) => ({

@@ -10,8 +10,11 @@ import { DeadLetterBox } from "./dead-letters.ts";
 import type { Logger, ResolvedOptions } from "./options.ts";
 import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
 import { pumpSetup } from "./pump-setup.ts";
+import { CommitWait } from "./commit-wait.ts";
+import type { CommittingSink } from "./committing-sink.ts";
+import type { SpanPayload } from "./buffer/span-payload.ts";
 import type { FlushResult, SpanBufferStats } from "./stats.ts";
-import { pumpUrl } from "./thread-files.ts";
+import { exportTaskUrl, pumpUrl } from "./thread-files.ts";
 import { Tracer } from "./tracing/tracer.ts";
 import type { AuthCheckResult } from "./workers/messages.ts";
 import { PumpHandle } from "./workers/pump-handle.ts";
@@ -35,38 +38,46 @@ const stderrLogger: Logger = {
   },
 };
 
+export interface PipelineSetup {
+  /** Of the destination, for notices; the buffer's own has none. */
+  name?: string | undefined;
+  /** Who delivers: the tasks `send` and `checkAuth` for what is stored here. Default: those for spans. */
+  taskUrl?: URL;
+}
+
 /**
  * The whole way of the spans of one destination: intake, ring, pump with its journal, export threads. Pipelines share
  * nothing, so what slows or breaks one does not reach another.
  */
-export class Pipeline implements ExitParticipant {
+export class Pipeline implements ExitParticipant, CommittingSink {
   readonly tracer: Tracer;
   readonly deadLetters: DeadLetterBox = new DeadLetterBox((command) => this.#pump.deadLetters(command));
   readonly #options: ResolvedOptions;
   readonly #logger: Logger;
   readonly #intake: Intake;
   readonly #counters: SharedCounters;
+  readonly #commitWait: CommitWait;
   readonly #pump: PumpHandle;
   readonly #crashLog: CrashLog | undefined;
   readonly #prefix: string;
   #shutdown: Promise<FlushResult> | undefined;
   #flushedAtExit = -1;
 
-  /** @param name of the destination, for notices; the buffer's own has none. */
-  constructor(options: ResolvedOptions, name?: string) {
+  constructor(options: ResolvedOptions, { name, taskUrl = exportTaskUrl }: PipelineSetup = {}) {
     this.#options = options;
     this.#prefix = name === undefined ? "" : `destination ${name}: `;
     this.#logger = options.logger ?? stderrLogger;
     const ring = createRingMemory(ringCapacityBytes(options.ringBytes, options.maxSpanBytes));
     const counters = createCounterMemory();
     this.#counters = new SharedCounters(counters);
+    this.#commitWait = new CommitWait(() => this.#counters.read(), options.overflowPolicy === "drop-newest");
     const ringId = randomUUID();
     if (options.durability === "strict") this.#crashLog = this.#openCrashLog(ringId);
     const { maxSpanBytes, maxMemoryBytes } = options;
     this.#intake = new Intake({ ring, maxSpanBytes, maxMemoryBytes, crashLog: this.#crashLog });
     this.#pump = new PumpHandle({
       pumpUrl,
-      setup: pumpSetup(options, ring, counters, ringId),
+      setup: pumpSetup({ options, ring, counters, ringId, taskUrl }),
       ring: this.#intake.ring,
       onNotice: (level, message) => this.#notice(level, message),
       onJournal: (id) => {
@@ -76,6 +87,26 @@ export class Pipeline implements ExitParticipant {
     const { environment, release, serviceName, sampleRate } = options;
     this.tracer = new Tracer({ sink: this.#intake, environment, release, serviceName, sampleRate });
     joinExit(this);
+  }
+
+  offer(payload: SpanPayload): boolean {
+    return this.tracer.offer(payload);
+  }
+
+  get sequence(): number {
+    return this.#intake.ring.sequence + this.#intake.overflowCount;
+  }
+
+  get trouble(): string | undefined {
+    if (this.#shutdown !== undefined) return "the buffer is shut down";
+    if (this.#pump.isGivenUp) return this.#pump.lastError;
+    const { taken, safe, unwritable } = this.#counters.read();
+    if (unwritable > 0 || safe < taken) return this.#pump.lastError ?? "the journal cannot be written";
+    return undefined;
+  }
+
+  whenCommitted(sequence: number, limitMs: number): Promise<boolean> {
+    return this.#commitWait.wait(sequence, limitMs);
   }
 
   async flush(timeoutMs: number): Promise<FlushResult> {

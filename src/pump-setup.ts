@@ -1,14 +1,16 @@
 import type { ResolvedOptions } from "./options.ts";
-import { exportTaskUrl } from "./thread-files.ts";
 import type { PumpSetup } from "./workers/messages.ts";
 
+interface PumpParts {
+  options: ResolvedOptions;
+  ring: SharedArrayBuffer;
+  counters: SharedArrayBuffer;
+  ringId: string;
+  taskUrl: URL;
+}
+
 /** The options as the pump's thread wants them, and the memory that it shares with the caller. */
-export function pumpSetup(
-  options: ResolvedOptions,
-  ring: SharedArrayBuffer,
-  counters: SharedArrayBuffer,
-  ringId: string,
-): PumpSetup {
+export function pumpSetup({ options, ring, counters, ringId, taskUrl }: PumpParts): PumpSetup {
   const { baseUrl, publicKey, secretKey } = options;
   const hasKeys = publicKey !== undefined && secretKey !== undefined;
   return {
@@ -37,6 +39,6 @@ export function pumpSetup(
     exportThreads: options.exportThreads,
     exportConcurrency: options.exportConcurrency,
     exportTimeoutMs: options.exportTimeoutMs,
-    exportTaskUrl: exportTaskUrl.href,
+    exportTaskUrl: taskUrl.href,
   };
 }

@@ -100,7 +100,7 @@ export class SpanBuffer {
 
   #open(options: ResolvedOptions, name?: string): SpanDestination {
     if (!options.enabled) return noDestination;
-    const pipeline = new Pipeline(options, name);
+    const pipeline = new Pipeline(options, { name });
     this.#pipelines.push(pipeline);
     return new PipelineDestination(pipeline);
   }

@@ -32,6 +32,8 @@ const counterNames = [
   "resent",
   "journalSpans",
   "journalBytes",
+  /** 1: new spans find no journal on a disk that takes them. */
+  "unwritable",
   /** When the oldest pending span was accepted, on the clock of `steadyMs`; 0: none is pending. */
   "oldestPendingAtMs",
   /** Index in `pumpStates`. */

@@ -1,5 +1,5 @@
 /** What Langfuse asks of an OTLP request. One span that breaks a rule makes it refuse the whole request. */
-import type { OtlpKeyValue, OtlpRequest, OtlpResourceSpans, OtlpScopeSpans, OtlpSpan } from "./otlp-shape.ts";
+import type { OtlpKeyValue, OtlpRequest, OtlpResourceSpans, OtlpScopeSpans, OtlpSpan } from "../otlp/otlp-shape.ts";
 
 /** Spans that carry this attribute (ingestion: metadata key) are refused, for tests and the demo. */
 export const poisonKey = "stand-in.poison";

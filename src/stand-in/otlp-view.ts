@@ -1,6 +1,6 @@
 /** From an OTLP span to Langfuse's observation: which attribute becomes which field, in the order of looking. */
 import { isoOrNull, objectOf, type StoredSpan, shown, textOrNull } from "./observation.ts";
-import { plainAttributes } from "./otlp-shape.ts";
+import { plainAttributes } from "../otlp/otlp-shape.ts";
 import type { ReceivedSpan } from "./otlp-request.ts";
 
 type Attributes = Readonly<Record<string, unknown>>;

@@ -5,9 +5,9 @@ import type { Context, Hono } from "hono";
 import { type Access, accessOf, type Keys } from "./access.ts";
 import type { FaultOutcome } from "./faults.ts";
 import { type EventResult, type IngestionEvent, isObservation, judgeEvent } from "./ingestion-request.ts";
-import { decodeOtlpRequest } from "./otlp-protobuf.ts";
+import { decodeOtlpRequest } from "../otlp/decode-protobuf.ts";
 import { readOtlpRequest } from "./otlp-request.ts";
-import type { OtlpRequest } from "./otlp-shape.ts";
+import type { OtlpRequest } from "../otlp/otlp-shape.ts";
 import type { Storage } from "./storage.ts";
 
 /** What the real routes take, in bytes; Cloud documents the first, the second was measured. */

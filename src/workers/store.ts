@@ -260,6 +260,7 @@ export class Store {
       this.counters.deadLetterBytes = this.hold.attempt((journal) => journal.deadLetters.bytes) ?? 0;
     const isSafe = this.counters.pending === 0 || (this.hold.isComplete && !this.hold.isInMemory);
     if (isSafe) this.counters.safe = this.counters.taken;
+    this.counters.unwritable = this.hold.isInMemory || this.hold.isDamaged || this.hold.diskRetryAtMs > 0 ? 1 : 0;
     this.counters.oldestPendingAtMs = this.#oldestPending.atMs(oldestHandedOut);
   }
 

@@ -2,7 +2,7 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { gunzipSync } from "node:zlib";
-import { decodeOtlpRequest } from "../../src/stand-in/otlp-protobuf.ts";
+import { decodeOtlpRequest } from "../../src/otlp/decode-protobuf.ts";
 
 export interface ReceivedRequest {
   method: string;

@@ -9,8 +9,8 @@ import { observationLevels, observationTypes, type SpanPayload } from "../../src
 import { envelopedSpan, otlpRequest } from "../../src/export/otlp.ts";
 import { SpanScanner } from "../../src/export/span-scanner.ts";
 import { StoredBatch } from "../../src/export/stored-batch.ts";
-import { decodeOtlpRequest } from "../../src/stand-in/otlp-protobuf.ts";
-import { plainAttributes } from "../../src/stand-in/otlp-shape.ts";
+import { decodeOtlpRequest } from "../../src/otlp/decode-protobuf.ts";
+import { plainAttributes } from "../../src/otlp/otlp-shape.ts";
 import { full } from "./mapped.ts";
 import { span } from "./tasks.ts";
 

@@ -1,4 +1,4 @@
-/** OTLP's JSON encoding, as far as the stand-in reads it. Everything may be missing: clients send what they like. */
+/** OTLP's JSON encoding, as far as anybody here reads it. Everything may be missing: clients send what they like. */
 export interface OtlpRequest {
   resourceSpans?: OtlpResourceSpans[];
 }
