@@ -46,6 +46,12 @@ const sentBy: readonly [subject: string, words: string][] = [
   ["enqueue-direct", "direct sender"],
 ];
 
+/** With durability `strict` each call writes to a file. */
+const strictPaces: readonly [figure: string, words: string][] = [
+  ["flatOut", "flat out"],
+  ["paced10000", "at 10,000 spans a second"],
+];
+
 const bounds: readonly Bound[] = [
   {
     what: "caller's CPU, enqueue (journal) to the floor's",
@@ -69,6 +75,23 @@ const bounds: readonly Bound[] = [
     side: "at most",
     unit: " ×",
   },
+  {
+    what: "p50 flat out, enqueue (strict) to enqueue (journal)",
+    figure: (find) =>
+      pairedOf(find("hot-path", "enqueue-strict"), find("hot-path", "enqueue-journal"), divided, "flatOut.p50Micros"),
+    limit: 2,
+    side: "at most",
+    unit: " ×",
+  },
+  ...strictPaces.map(
+    ([figure, words]): Bound => ({
+      what: `p99.9 ${words}, enqueue (strict)`,
+      figure: plain("hot-path", "enqueue-strict", `${figure}.p999Micros`),
+      limit: 200,
+      side: "at most",
+      unit: " µs",
+    }),
+  ),
   {
     what: "caller's CPU, @langfuse/otel 5 to enqueue (journal)",
     figure: hotCpu("langfuse-otel", "enqueue-journal"),

@@ -115,6 +115,11 @@ test("hot path: CPU of the caller's thread beside the floor and the others", { t
   ]);
 });
 
+test("durability strict: what a call costs beside one with journal", { timeout: 120_000 }, async () => {
+  const micros = await lowest("flatOut.p50Micros", "hot-path", { "enqueue-journal": 20_000, "enqueue-strict": 20_000 });
+  hold("hot-path, p50", micros, [{ of: "enqueue-strict", over: "enqueue-journal", bound: 2.5, side: "at most" }]);
+});
+
 test("delivery: CPU of the whole process beside the floor", { timeout: 120_000 }, async () => {
   const { floor } = await lowest("flatOut.cpuMicrosPerSpan", "hot-path", { floor: 20_000 });
   const micros = await lowest("processCpuMicrosPerSpan", "delivery", {
