@@ -135,7 +135,8 @@ function withoutSlash(url: string): string {
   return url.replace(/\/+$/, "");
 }
 
-function fromEnvironment(
+/** The first of the option's variables that is set, as the type of the option's default; undefined: none is. */
+export function fromEnvironment(
   definition: OptionRow,
   env: NodeJS.ProcessEnv,
 ): { value: unknown; source: string } | undefined {
@@ -146,8 +147,8 @@ function fromEnvironment(
   return undefined;
 }
 
-/** A variable's text as the type of the option's default. */
-function convert(raw: string, fallback: unknown): unknown {
+/** A variable's or a flag's text as the type of the option's default. */
+export function convert(raw: string, fallback: unknown): unknown {
   if (typeof fallback === "number") return Number.isNaN(Number(raw)) ? raw : Number(raw);
   if (typeof fallback !== "boolean") return raw;
   const lower = raw.toLowerCase();
@@ -167,7 +168,8 @@ function nearest(name: string): string | undefined {
   return ranked !== undefined && ranked.distance <= Math.max(2, name.length / 3) ? ranked.known : undefined;
 }
 
-function invalidOption(name: string, definition: OptionRow, given: { value: unknown; source: string }): string {
+/** What is wrong with a value, and what is allowed; a secret is not shown. */
+export function invalidOption(name: string, definition: OptionRow, given: { value: unknown; source: string }): string {
   if (name === "mask") return 'option "mask" is not available in this version: leave it out, and mask before update()';
   const shown = definition.isSecret === true ? "" : ` ${show(given.value)}`;
   return `option "${given.source}"${shown} is not allowed: ${definition.allowed}`;

@@ -1,6 +1,7 @@
 import process from "node:process";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { runDemo } from "./demo/demo.ts";
+import { serveCommand } from "./serve/command.ts";
 import { runStandIn } from "./stand-in-command.ts";
 
 /** Runs one command line; sets the exit code. */
@@ -35,6 +36,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     )
     .option("--file <file>", "SQLite file to keep what arrives (default: memory)")
     .action(runStandIn);
+  program.addCommand(serveCommand());
   await program.parseAsync(argv);
 }
 

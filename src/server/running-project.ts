@@ -1,0 +1,110 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { isSameOwner, ownerFile, readOwnerFile } from "../buffer/journal-owner.ts";
+import type { CommittingSink } from "../committing-sink.ts";
+import type { ResolvedOptions } from "../options.ts";
+import { Pipeline } from "../pipeline.ts";
+import type { FlushResult } from "../stats.ts";
+import { eventTaskUrl } from "../thread-files.ts";
+import type { Destination } from "../workers/messages.ts";
+import type { Log, Project } from "./context.ts";
+import { SampledSink } from "./sampled-sink.ts";
+
+/** The two buffers of a project: they share nothing, since a server may take the one's records and refuse the other's. */
+export type BufferKind = "spans" | "events";
+
+/** Below the directory of the spans' journals. */
+const eventsFolder = "events";
+
+const closedSink: CommittingSink = {
+  offer: () => false,
+  sequence: 0,
+  whenCommitted: () => Promise.resolve(false),
+  trouble: "the sidecar is shutting down",
+};
+
+/** A project with its buffers. */
+export class RunningProject implements Project {
+  readonly destination: Destination;
+  readonly spans: CommittingSink;
+  readonly #options: ResolvedOptions;
+  readonly #log: Log;
+  readonly #spanPipeline: Pipeline;
+  #name: string;
+  #eventPipeline: Pipeline | undefined;
+  #shutdown: Promise<FlushResult[]> | undefined;
+
+  constructor(name: string, options: ResolvedOptions, log: Log) {
+    this.#name = name;
+    this.#options = options;
+    this.#log = log;
+    const { baseUrl, publicKey = "", secretKey = "" } = options;
+    this.destination = { baseUrl, publicKey, secretKey };
+    this.#spanPipeline = new Pipeline({ ...options, logger: this.#loggerOf("spans") });
+    this.spans = options.sampleRate < 1 ? new SampledSink(this.#spanPipeline, options.sampleRate) : this.#spanPipeline;
+    // What an earlier process left is delivered without anybody asking.
+    if (hasJournals(join(options.directory, eventsFolder), options)) this.#eventPipeline = this.#openEvents();
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  /** Another label for the same project. */
+  rename(name: string): void {
+    this.#name = name;
+  }
+
+  get events(): CommittingSink {
+    if (this.#eventPipeline === undefined && this.#shutdown !== undefined) return closedSink;
+    this.#eventPipeline ??= this.#openEvents();
+    return this.#eventPipeline;
+  }
+
+  /** Those that are running. */
+  pipelines(): { kind: BufferKind; pipeline: Pipeline }[] {
+    const spans = { kind: "spans" as const, pipeline: this.#spanPipeline };
+    return this.#eventPipeline === undefined ? [spans] : [spans, { kind: "events", pipeline: this.#eventPipeline }];
+  }
+
+  /** Delivers what can be delivered, leaves the rest in the journals for the next with these keys. */
+  shutdown(limitMs: number): Promise<FlushResult[]> {
+    this.#shutdown ??= Promise.all(this.pipelines().map(({ pipeline }) => pipeline.shutdown(limitMs)));
+    return this.#shutdown;
+  }
+
+  #openEvents(): Pipeline {
+    const { directory, crashLogDirectory } = this.#options;
+    const options: ResolvedOptions = {
+      ...this.#options,
+      directory: join(directory, eventsFolder),
+      crashLogDirectory: join(crashLogDirectory, eventsFolder),
+      // These belong onto spans; an event goes out as it came.
+      environment: undefined,
+      release: undefined,
+      serviceName: undefined,
+      sampleRate: 1,
+      logger: this.#loggerOf("events"),
+    };
+    return new Pipeline(options, { taskUrl: eventTaskUrl });
+  }
+
+  #loggerOf(buffer: BufferKind): { warn(message: string): void; info(message: string): void } {
+    const fields = (): Record<string, unknown> => ({ project: this.#name, buffer });
+    return {
+      warn: (message) => this.#log.warn(fields(), message),
+      info: (message) => this.#log.info(fields(), message),
+    };
+  }
+}
+
+/** Are there journals of this project, or of nobody, or what a process left at its end? */
+function hasJournals(directory: string, { baseUrl, publicKey }: ResolvedOptions): boolean {
+  if (!existsSync(directory)) return false;
+  return readdirSync(directory).some((name) => {
+    if (/^crash-|\.spill$/.test(name)) return true;
+    if (!/^journal-\d+\.sqlite$/.test(name)) return false;
+    const file = join(directory, name);
+    return !existsSync(ownerFile(file)) || isSameOwner(readOwnerFile(file), { baseUrl, publicKey });
+  });
+}
