@@ -81,7 +81,7 @@ function start(file: string, args: readonly string[], options: ForkOptions): Chi
 }
 
 /** Settings of whoever runs the benchmark must not become settings of its subjects. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
+export function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !settingName.test(name)));
 }
 
