@@ -1,0 +1,85 @@
+/** A sidecar started as its user would: the command, keys in the environment, its address from stdout. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+
+export interface SidecarOptions {
+  langfuseUrl: string;
+  directory: string;
+}
+
+export class SidecarProcess {
+  readonly #options: SidecarOptions;
+  readonly #port: number;
+  #child: ChildProcess | undefined;
+  #said = "";
+
+  constructor(options: SidecarOptions, port: number) {
+    this.#options = options;
+    this.#port = port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** The end of its log, for the message of a test that fails. */
+  get said(): string {
+    return this.#said.slice(-4_000);
+  }
+
+  async start(): Promise<void> {
+    const args = [main, "serve", "--port", String(this.#port), "--directory", this.#options.directory];
+    const child = spawn(process.execPath, [...process.execArgv, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: {
+        ...process.env,
+        LANGFUSE_BASE_URL: this.#options.langfuseUrl,
+        LANGFUSE_PUBLIC_KEY: "pk-lf-stand-in",
+        LANGFUSE_SECRET_KEY: "sk-lf-stand-in",
+        LANGFUSE_FLUSH_INTERVAL: "0.5",
+      },
+    });
+    this.#child = child;
+    child.stderr.on("data", (chunk: Buffer) => {
+      this.#said += chunk.toString();
+    });
+    const ended = once(child, "exit").then(([code]) => {
+      throw new Error(`the sidecar ended with ${String(code)} before it accepted: ${this.said}`);
+    });
+    const lines = createInterface({ input: child.stdout });
+    const listening = new Promise<void>((resolve) => {
+      lines.on("line", (line) => {
+        if (line === `listening on ${this.url}`) resolve();
+      });
+    });
+    await Promise.race([listening, ended]);
+    ended.catch(() => undefined);
+  }
+
+  /** SIGKILL: it has no say in it. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  }
+}
+
+/** With a port that is free now; the clients, and a restart, need one that does not change. */
+export async function sidecarProcess(options: SidecarOptions): Promise<SidecarProcess> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  const sidecar = new SidecarProcess(options, port);
+  await sidecar.start();
+  return sidecar;
+}

@@ -1,0 +1,63 @@
+/** A stand-in of Langfuse and a sidecar before it. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type StandIn, startStandIn } from "../../src/stand-in/index.ts";
+import { type Client, type Made, programs } from "./clients.ts";
+import { type SidecarProcess, sidecarProcess } from "./sidecar.ts";
+
+export interface Site {
+  langfuse: StandIn;
+  sidecar: SidecarProcess;
+  close(): Promise<void>;
+}
+
+/** @param generation of the stand-in; `ingestion`: a server that takes the legacy events as they are. */
+export async function openSite(generation: "otlp" | "ingestion"): Promise<Site> {
+  const langfuse = await startStandIn({ generation });
+  const directory = mkdtempSync(join(tmpdir(), "span-buffer-interop-"));
+  const sidecar = await sidecarProcess({ langfuseUrl: langfuse.url, directory });
+  return {
+    langfuse,
+    sidecar,
+    async close() {
+      await sidecar.kill();
+      await langfuse.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** How often an observation was stored; ids that legacy events get as OTLP spans are found by their names. */
+export function arrivals(client: Client, langfuse: StandIn): (made: Made) => number {
+  const ids = langfuse.ids();
+  if (programs[client.name].isLegacy !== true) return ({ id }) => ids[id] ?? 0;
+  const byName: Record<string, number> = {};
+  for (const { id, name } of langfuse.spans()) byName[name ?? ""] = (byName[name ?? ""] ?? 0) + (ids[id] ?? 0);
+  return ({ name }) => byName[name] ?? 0;
+}
+
+/** Waits for what is not there yet; a test's message says more than a time limit does. */
+export async function missingAfter(client: Client, langfuse: StandIn, limitMs: number): Promise<Made[]> {
+  const deadlineMs = performance.now() + limitMs;
+  for (;;) {
+    const arrived = arrivals(client, langfuse);
+    const { delivered } = client;
+    const missing = client.observations.filter((made) => delivered.has(made.id) && arrived(made) === 0);
+    if (missing.length === 0 || performance.now() > deadlineMs) return missing;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const authorization = `Basic ${Buffer.from("pk-lf-stand-in:sk-lf-stand-in").toString("base64")}`;
+
+/** As a user of Langfuse's API would, from the sidecar or from the stand-in. */
+export async function get(url: string): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(url, { headers: { authorization } });
+  const text = await response.text();
+  try {
+    return { status: response.status, body: JSON.parse(text) };
+  } catch {
+    return { status: response.status, body: text };
+  }
+}

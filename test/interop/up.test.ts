@@ -1,0 +1,163 @@
+/** Langfuse is there: everything arrives once, and Langfuse shows it as it was meant. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { StoredSpan } from "../../src/stand-in/index.ts";
+import { Client, type ClientName, clientNames, legacyNames, programs } from "./clients.ts";
+import { arrivals, get, missingAfter, openSite, type Site } from "./site.ts";
+
+const count = 3;
+const question = "Wie spät ist es? 🕙";
+
+type View = Partial<Record<keyof StoredSpan, unknown>>;
+
+/** What each client's first unit of work is to look like, by the names of its observations. */
+const langfuseView: Record<string, View> = {
+  answer: {
+    type: "GENERATION",
+    model: "gpt-4o-mini",
+    modelParameters: { temperature: 0.5 },
+    input: [{ role: "user", content: question }],
+    output: { role: "assistant", content: "Zehn." },
+    usageDetails: { input: 11, output: 7 },
+    metadata: expect.objectContaining({ attempt: 1 }),
+    userId: "ada",
+    sessionId: "session-0",
+    tags: ["interop"],
+    traceName: "interop call",
+  },
+  call: { type: "SPAN", input: { number: 0 }, output: { answered: true } },
+};
+const newSdkView: Record<string, View> = {
+  answer: { ...langfuseView["answer"], environment: "interop" },
+  "call-0": { ...langfuseView["call"], parentObservationId: null, sessionId: "session-0", userId: "ada" },
+  "look up": { type: "TOOL", input: { q: "time" }, output: "10:00", level: "WARNING", statusMessage: "slow" },
+};
+const openTelemetryView: Record<string, View> = {
+  chat: {
+    type: "GENERATION",
+    model: "gpt-4o-mini",
+    input: question,
+    output: "Zehn.",
+    usageDetails: { input: 11, output: 7 },
+    sessionId: "session-0",
+    userId: "ada",
+  },
+  failing: { type: "SPAN", level: "ERROR", statusMessage: "no such tool", sessionId: "session-0" },
+  "call-0": { type: "SPAN", parentObservationId: null, sessionId: "session-0", userId: "ada" },
+};
+
+function oldSdkView(prefix: string): Record<string, View> {
+  return {
+    [`${prefix}-answer-0`]: langfuseView["answer"] ?? {},
+    [`${prefix}-call-0`]: { ...langfuseView["call"], sessionId: "session-0", userId: "ada" },
+    [`${prefix}-interrupted-0`]: { type: "EVENT", level: "WARNING", statusMessage: "barge-in" },
+  };
+}
+
+const ofCall = { sessionId: "conversation-1", userId: "ada", tags: ["interop"] };
+const views: Record<ClientName, Record<string, View>> = {
+  "Pipecat 1.14": {
+    stt: { ...ofCall, output: "Frage 0", model: "words-1", completionStartTime: expect.any(String) },
+    llm: {
+      ...ofCall,
+      type: "GENERATION",
+      model: "rote-1",
+      input: [{ role: "user", content: "Frage 0" }],
+      output: "Antwort 1.",
+      usageDetails: expect.objectContaining({ output: 5 }),
+      completionStartTime: expect.any(String),
+    },
+    tts: { ...ofCall, input: "Antwort 1.", model: "silent-1", completionStartTime: expect.any(String) },
+    turn: { ...ofCall, type: "SPAN" },
+    conversation: { ...ofCall, type: "SPAN", parentObservationId: null },
+  },
+  "OpenTelemetry Python 1.45, protobuf, gzip": openTelemetryView,
+  "OpenTelemetry JS 2, JSON": openTelemetryView,
+  "OpenTelemetry JS 2, protobuf": openTelemetryView,
+  "Langfuse Python 5": newSdkView,
+  "Langfuse JS 5": newSdkView,
+  "Langfuse Python 2": oldSdkView("py2"),
+  "Langfuse JS 3": oldSdkView("js3"),
+};
+
+// A unit of work in one request: what is known of a trace is known for all of its spans.
+const env = { LOOK_UPS: "1", OTEL_BSP_SCHEDULE_DELAY: "3000", LANGFUSE_FLUSH_INTERVAL: "3" };
+
+describe.each([
+  { generation: "otlp", names: clientNames },
+  { generation: "ingestion", names: legacyNames },
+] as const)("before a server of the $generation route", ({ generation, names }) => {
+  let site: Site;
+  const clients = new Map<ClientName, Client>();
+  const clientOf = (name: ClientName): Client => clients.get(name) as Client;
+
+  beforeAll(async () => {
+    site = await openSite(generation);
+    for (const name of names) clients.set(name, new Client(name, site.sidecar.url, { count, env }));
+    await Promise.allSettled([...clients.values()].map((client) => client.ended()));
+  });
+  afterAll(async () => {
+    for (const client of clients.values()) client.kill();
+    await site.close();
+  });
+
+  describe.each(names)("%s", (name) => {
+    it("hands everything over at the first attempt", async () => {
+      const client = clientOf(name);
+      await client.ended();
+      expect(client.givenUp).toEqual([]);
+      expect(client.sendings.filter(({ ok }) => !ok)).toEqual([]);
+      expect(client.observations).toHaveLength(programs[name].perUnit * count + (name === "Pipecat 1.14" ? 1 : 0));
+      expect(client.facts["flushed"]).toBe(true);
+    });
+
+    it("is stored whole and once", async () => {
+      const client = clientOf(name);
+      expect(await missingAfter(client, site.langfuse, 20_000), site.sidecar.said).toEqual([]);
+      expect(client.observations.filter((made) => arrivals(client, site.langfuse)(made) !== 1)).toEqual([]);
+    });
+
+    it.each(Object.entries(views[name]))("shows in Langfuse as it was meant: %s", async (observation, view) => {
+      const made = clientOf(name).observations.find((made) => made.name === observation);
+      const { traceId } = made ?? {};
+      expect(made).toBeDefined();
+      const stored = site.langfuse.spans().find((span) => span.name === observation && isOf(span, traceId));
+      expect(stored).toMatchObject(view);
+    });
+
+    if (programs[name].file.startsWith("langfuse")) {
+      it("looks up its project and a prompt through the sidecar", () => {
+        const { facts } = clientOf(name);
+        expect(facts["authCheck"] ?? true).toBe(true);
+        expect(facts["prompt"]).toEqual({ text: "Hello Ada!", version: 1 });
+      });
+    }
+
+    if (programs[name].scores === true) {
+      it("has its scores stored", async () => {
+        for (const { id, traceId } of clientOf(name).scores) {
+          const score = await scoreAfter(site, id, 10_000);
+          expect(score).toMatchObject({ id, name: "helpful", value: 0.9 });
+          expect(plain((score as { traceId: string }).traceId)).toBe(plain(traceId));
+        }
+      });
+    }
+  });
+});
+
+function isOf(span: StoredSpan, traceId = ""): boolean {
+  return plain(span.traceId) === plain(traceId);
+}
+
+/** A trace id of the old SDKs is a UUID; OTLP's has no dashes. */
+function plain(traceId: string): string {
+  return traceId.replaceAll("-", "");
+}
+
+async function scoreAfter(site: Site, id: string, limitMs: number): Promise<unknown> {
+  const deadlineMs = performance.now() + limitMs;
+  for (;;) {
+    const { status, body } = await get(`${site.langfuse.url}/api/public/v2/scores/${id}`);
+    if (status === 200 || performance.now() > deadlineMs) return body;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
