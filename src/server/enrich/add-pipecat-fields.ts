@@ -105,7 +105,5 @@ function isSaid(key: string, attributes: SpanAttributes): boolean {
 function without(attributes: PayloadAttributes, keys: readonly string[]): PayloadAttributes {
   if (!Array.isArray(attributes)) return attributes;
   const entries = attributes as readonly ({ key: string; value: unknown } | null | undefined)[];
-  return entries.filter(
-    (entry) => entry !== null && entry !== undefined && !keys.includes(entry.key),
-  ) as PayloadAttributes;
+  return entries.filter((entry) => !keys.includes(entry?.key ?? "")) as PayloadAttributes;
 }
