@@ -1,10 +1,11 @@
 import type { CommittingSink } from "../committing-sink.ts";
 import type { Destination } from "../workers/messages.ts";
-import type { SidecarOptions } from "./options.ts";
+import type { LegacyEvents } from "./ingestion/legacy-events.ts";
+import type { ResolvedSidecarOptions } from "./options.ts";
 
 /** What every route is given. */
 export interface ServerContext {
-  readonly options: SidecarOptions;
+  readonly options: ResolvedSidecarOptions;
   readonly projects: Projects;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -22,6 +23,8 @@ export interface Project {
    * record is an event in JSON. Started with its first use.
    */
   readonly events: CommittingSink;
+  /** For the traces and observations of old SDKs. */
+  readonly legacy: Pick<LegacyEvents, "hold">;
 }
 
 /** Langfuse's words for those who are refused. */

@@ -53,7 +53,7 @@ function entriesOf(path: string, text: string): { at: string; value: unknown }[]
     throw new Error(`the projects file ${path} is neither an array of projects nor an object of them by name`);
   }
   return Object.entries(parsed).map(([name, value]: [string, unknown]) => ({
-    at: `entry ${namePattern.test(name) ? `"${name}"` : "with an odd name"}`,
+    at: `entry${shown(name) || " with an odd name"}`,
     value: typeof value === "object" && value !== null ? { name, ...value } : value,
   }));
 }
@@ -62,9 +62,8 @@ function problemsOf(value: unknown): string[] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return ["it is not an object"];
   const entry = value as Record<string, unknown>;
   const problems: string[] = [];
-  // Up to 64 of harmless characters, or it is not shown: somebody may have put a key in the place of a name.
   const unknown = Object.keys(entry).filter((name) => !(fields as readonly string[]).includes(name));
-  for (const name of unknown) problems.push(`unknown field${namePattern.test(name) ? ` "${name}"` : ""}`);
+  for (const name of unknown) problems.push(`unknown field${shown(name)}`);
   if (typeof entry["name"] !== "string" || !namePattern.test(entry["name"])) {
     problems.push("name must be up to 64 of A-Z a-z 0-9 _ . -");
   }
@@ -77,6 +76,11 @@ function problemsOf(value: unknown): string[] {
     problems.push(`baseUrl must be ${optionTable.baseUrl.allowed}`);
   }
   return problems;
+}
+
+/** Not what may be a secret key in the place of a name. */
+function shown(name: string): string {
+  return namePattern.test(name) && !/^sk-/i.test(name) ? ` "${name}"` : "";
 }
 
 function projectFrom(entry: Record<string, string>, defaultBaseUrl: string): ProjectEntry {

@@ -82,10 +82,6 @@ export class ProjectRegistry implements Projects {
     return changes;
   }
 
-  async shutdown(limitMs: number): Promise<void> {
-    await Promise.all(this.#running.map((project) => project.shutdown(limitMs)));
-  }
-
   #start({ name, publicKey, secretKey, baseUrl }: ProjectEntry): RunningProject {
     const { buffer, log } = this.#options;
     return new RunningProject(name, optionsFor(buffer, { publicKey, secretKey, baseUrl }), log);

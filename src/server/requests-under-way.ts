@@ -4,10 +4,12 @@ import type { Server, ServerResponse } from "node:http";
 export class RequestsUnderWay {
   readonly #responses = new Set<ServerResponse>();
   readonly #onEnd = new Set<() => void>();
+  #isLast = false;
 
   constructor(server: Server) {
     server.prependListener("request", (_request, response: ServerResponse) => {
       this.#responses.add(response);
+      if (this.#isLast) response.shouldKeepAlive = false;
       response.once("close", () => {
         this.#responses.delete(response);
         for (const look of this.#onEnd) look();
@@ -17,6 +19,12 @@ export class RequestsUnderWay {
 
   get count(): number {
     return this.#responses.size;
+  }
+
+  /** Every connection is closed with the answer that is under way on it. */
+  takeNoMore(): void {
+    this.#isLast = true;
+    for (const response of this.#responses) response.shouldKeepAlive = false;
   }
 
   /** Resolves when those of this moment have been answered or given up, or after `limitMs`. */

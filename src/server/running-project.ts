@@ -8,6 +8,7 @@ import type { FlushResult } from "../stats.ts";
 import { eventTaskUrl } from "../thread-files.ts";
 import type { Destination } from "../workers/messages.ts";
 import type { Log, Project } from "./context.ts";
+import { LegacyEvents } from "./ingestion/legacy-events.ts";
 import { SampledSink } from "./sampled-sink.ts";
 
 /** The two buffers of a project: they share nothing, since a server may take the one's records and refuse the other's. */
@@ -15,6 +16,10 @@ export type BufferKind = "spans" | "events";
 
 /** Below the directory of the spans' journals. */
 const eventsFolder = "events";
+const heldFolder = "held";
+
+/** Share of the time for closing that held events may take to reach the other two. */
+const heldShare = 0.3;
 
 const closedSink: CommittingSink = {
   offer: () => false,
@@ -27,6 +32,7 @@ const closedSink: CommittingSink = {
 export class RunningProject implements Project {
   readonly destination: Destination;
   readonly spans: CommittingSink;
+  readonly legacy: LegacyEvents;
   readonly #options: ResolvedOptions;
   readonly #log: Log;
   readonly #spanPipeline: Pipeline;
@@ -44,6 +50,8 @@ export class RunningProject implements Project {
     this.spans = options.sampleRate < 1 ? new SampledSink(this.#spanPipeline, options.sampleRate) : this.#spanPipeline;
     // What an earlier process left is delivered without anybody asking.
     if (hasJournals(join(options.directory, eventsFolder), options)) this.#eventPipeline = this.#openEvents();
+    const { directory, transport } = options;
+    this.legacy = new LegacyEvents({ directory: join(directory, heldFolder), project: this, transport, log });
   }
 
   get name(): string {
@@ -69,8 +77,16 @@ export class RunningProject implements Project {
 
   /** Delivers what can be delivered, leaves the rest in the journals for the next with these keys. */
   shutdown(limitMs: number): Promise<FlushResult[]> {
-    this.#shutdown ??= Promise.all(this.pipelines().map(({ pipeline }) => pipeline.shutdown(limitMs)));
+    this.#shutdown ??= this.#shutDown(limitMs);
     return this.#shutdown;
+  }
+
+  async #shutDown(limitMs: number): Promise<FlushResult[]> {
+    const deadlineMs = performance.now() + limitMs;
+    // First: what is complete goes into the buffers while they still take something.
+    await this.legacy.close(limitMs * heldShare);
+    const leftMs = Math.max(0, deadlineMs - performance.now());
+    return await Promise.all(this.pipelines().map(({ pipeline }) => pipeline.shutdown(leftMs)));
   }
 
   #openEvents(): Pipeline {

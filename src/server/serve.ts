@@ -4,14 +4,17 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Server as TlsServer } from "node:tls";
 import { getRequestListener } from "@hono/node-server";
-import { Registry } from "prom-client";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import { hostOf } from "../export/redact.ts";
 import { createApp } from "./app.ts";
 import type { Log } from "./context.ts";
 import { createHttpServer } from "./http-server.ts";
 import { createLog } from "./log.ts";
-import { isLoopback } from "./loopback.ts";
+import { isLoopback, isSameAddress } from "./loopback.ts";
 import { type ResolvedSidecarOptions, resolveSidecarOptions, type SidecarOptions } from "./options.ts";
 import { ReceiverMetrics } from "./operations/receiver-metrics.ts";
+import { addServerGauges, RequestLog } from "./operations/request-log.ts";
+import type { Operations } from "./operations/routes.ts";
 import { type ProjectChanges, ProjectRegistry } from "./projects.ts";
 import { type ProjectEntry, readProjectsFile } from "./projects-file.ts";
 import { RequestsUnderWay } from "./requests-under-way.ts";
@@ -53,14 +56,31 @@ export async function startSidecar(
   const requests = new RequestsUnderWay(server);
   // First of all: nothing has been started yet if the port is taken.
   const port = await listen(server, options);
+  server.on("error", (error) => log.error({}, `the server: ${error.message}`));
   const { host, buffer } = options;
+  try {
+    refuseOwnAddress(entries ?? [buffer], host, port);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
   const projects = new ProjectRegistry({ buffer, entries, isLoopback: isLoopback(host), log });
+  const scheme = tls === undefined ? "http" : "https";
+  const url = `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const sidecar = new RunningSidecar({ url, options, log, server, projects, requests });
   const registry = new Registry();
-  const app = createApp({ options, projects, log, metrics: new ReceiverMetrics(registry) });
+  collectDefaultMetrics({ register: registry });
+  addServerGauges(registry, requests, server);
+  const operations: Operations = {
+    registry,
+    requestLog: new RequestLog({ registry, log, scheme }),
+    projects,
+    isShuttingDown: () => sidecar.isShuttingDown,
+  };
+  const app = createApp({ options, projects, log, metrics: new ReceiverMetrics(registry) }, operations);
   listener = getRequestListener(app.fetch, { errorHandler: () => new Response(null, { status: 400 }) });
-  const url = `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
   log.info({ url, projects: projects.all().map(({ name }) => name) }, "accepts requests");
-  return new RunningSidecar({ url, options, log, server, projects, requests });
+  return sidecar;
 }
 
 interface SidecarParts {
@@ -76,13 +96,16 @@ class RunningSidecar implements Sidecar {
   readonly url: string;
   readonly #parts: SidecarParts;
   /** Buffers whose keys were replaced, on their way out. */
-  readonly #retiring = new Set<Promise<unknown>>();
-  #reloading: Promise<void> = Promise.resolve();
+  readonly #retiring = new Set<RunningProject>();
   #closing: Promise<void> | undefined;
 
   constructor(parts: SidecarParts) {
     this.url = parts.url;
     this.#parts = parts;
+  }
+
+  get isShuttingDown(): boolean {
+    return this.#closing !== undefined;
   }
 
   close(limitMs: number): Promise<void> {
@@ -91,9 +114,8 @@ class RunningSidecar implements Sidecar {
   }
 
   reload(): Promise<void> {
-    // One after the other: each begins with what the one before left.
-    this.#reloading = this.#reloading.then(() => this.#reload());
-    return this.#reloading;
+    if (!this.isShuttingDown) this.#reload();
+    return Promise.resolve();
   }
 
   async #close(limitMs: number): Promise<void> {
@@ -102,42 +124,43 @@ class RunningSidecar implements Sidecar {
     log.info({ requests: requests.count }, "shutting down: accepts nothing more");
     const isClosed = once(server, "close");
     server.close();
+    requests.takeNoMore();
     await requests.ended(limitMs * requestsShare);
     server.closeAllConnections();
     await isClosed;
-    await Promise.all([projects.shutdown(Math.max(0, deadlineMs - performance.now())), ...this.#retiring]);
+    const leftMs = Math.max(0, deadlineMs - performance.now());
+    await Promise.all([...projects.all(), ...this.#retiring].map((project) => project.shutdown(leftMs)));
     log.info(leftIn(projects), "shut down");
   }
 
-  async #reload(): Promise<void> {
+  #reload(): void {
     const { options, log, server, projects } = this.#parts;
     try {
       // Both are read before either is used: half of a change would be worse than none.
       const entries = readProjects(options, log);
       const tls = readTlsFiles(options, log);
+      if (entries !== undefined) refuseOwnAddress(entries, options.host, (server.address() as AddressInfo).port);
       if (tls !== undefined) (server as unknown as TlsServer).setSecureContext(tls);
       if (entries === undefined) log.info({}, "read again: there is no projects file, the keys are those of the start");
       else this.#announce(projects.replace(entries));
     } catch (error) {
       log.error({}, `what was read again cannot be used, and changes nothing: ${(error as Error).message}`);
     }
-    await Promise.resolve();
   }
 
   #announce({ retired, ...changes }: ProjectChanges): void {
     const { log, projects } = this.#parts;
     log.info({ ...changes, projects: projects.all().map(({ name }) => name) }, "the projects file was read again");
-    for (const project of retired) {
-      const gone = this.#retire(project).finally(() => this.#retiring.delete(gone));
-      this.#retiring.add(gone);
-    }
+    for (const project of retired) void this.#retire(project);
   }
 
   /** Requests that began with the old keys finish with the old buffers. */
   async #retire(project: RunningProject): Promise<void> {
     const { options, requests, log } = this.#parts;
+    this.#retiring.add(project);
     await requests.ended(options.requestTimeoutMs + options.commitTimeoutMs);
     const results = await project.shutdown(options.buffer.shutdownTimeoutMs);
+    this.#retiring.delete(project);
     const pending = results.reduce((sum, result) => sum + result.pending, 0);
     log.info({ project: project.name, pending }, "its old buffers are shut down; what is pending stays in the journal");
   }
@@ -148,6 +171,15 @@ function readProjects(options: ResolvedSidecarOptions, log: Log): ProjectEntry[]
   const { projects, warning } = readProjectsFile(options.projectsFile, options.buffer.baseUrl);
   if (warning !== undefined) log.warn({}, warning);
   return projects;
+}
+
+/** What goes round in a circle multiplies. */
+function refuseOwnAddress(projects: readonly { baseUrl: string }[], host: string, port: number): void {
+  const self = projects.find(({ baseUrl }) => isSameAddress(baseUrl, host, port));
+  if (self === undefined) return;
+  throw new Error(
+    `the base URL ${hostOf(self.baseUrl)} is this sidecar's own address: LANGFUSE_BASE_URL leads bots to the sidecar, but the sidecar itself to Langfuse`,
+  );
 }
 
 function leftIn(projects: ProjectRegistry): { pending: number } {
