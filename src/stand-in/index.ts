@@ -8,10 +8,11 @@ import { type Fault, type FaultOutcome, Faults } from "./faults.ts";
 import { addLookUpRoutes } from "./look-up-routes.ts";
 import type { StoredSpan } from "./observation.ts";
 import { addSpanRoutes } from "./span-routes.ts";
-import { Storage } from "./storage.ts";
+import { Storage, type StoredScore } from "./storage.ts";
 
 export type { Fault } from "./faults.ts";
 export type { StoredSpan } from "./observation.ts";
+export type { StoredScore } from "./storage.ts";
 
 export interface StandInOptions {
   /** Default: 0, a free one. */
@@ -61,6 +62,7 @@ export interface StandIn {
   setFault(fault: Fault | undefined): Promise<void>;
   account(): StandInAccount;
   spans(): StoredSpan[];
+  scores(): StoredScore[];
   ids(): Record<string, number>;
   /**
    * Span id → how often it was stored by a request after which it may be sent again: its answer did not go out whole,
@@ -167,6 +169,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
       return { ...storage.counts(), requests, requestsByStatus: { ...byStatus } };
     },
     spans: () => storage.spans(),
+    scores: () => storage.scores(),
     ids: () => storage.ids(),
     mayComeAgain: () => ({ ...mayComeAgain }),
     requests: () => [...recorded],

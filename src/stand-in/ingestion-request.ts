@@ -18,7 +18,11 @@ export interface EventResult {
 
 const observationEvents: ReadonlySet<string> = new Set([
   "span-create",
+  "span-update",
   "generation-create",
+  "generation-update",
+  "observation-create",
+  "observation-update",
   "event-create",
   "agent-create",
   "tool-create",
@@ -42,7 +46,8 @@ export function judgeEvent(event: IngestionEvent, takesTraces: boolean): EventRe
   const refuse = (status: number, error: string): EventResult => ({ event, status, error });
   if (typeof id !== "string" || typeof body !== "object" || body === null) return refuse(400, "Invalid request data");
   if (!Number.isFinite(Date.parse(timestamp ?? ""))) return refuse(400, "Invalid timestamp");
-  if (type === "sdk-log" || type === "score-create") return { event, status: 201, isIgnored: true };
+  if (type === "sdk-log") return { event, status: 201, isIgnored: true };
+  if (type === "score-create") return faultOfScore(body, refuse) ?? { event, status: 201 };
   if (!takesTraces) return refuse(400, "Event type not accepted");
   if (type === "trace-create") return faultOf(body, refuse) ?? { event, status: 201 };
   if (!isObservation(type)) return refuse(400, `Invalid discriminator value: ${type}`);
@@ -51,11 +56,21 @@ export function judgeEvent(event: IngestionEvent, takesTraces: boolean): EventRe
   return faultOf(body, refuse) ?? { event, status: 201 };
 }
 
+function faultOfScore(
+  { name, value, traceId, sessionId, datasetRunId }: Record<string, unknown>,
+  refuse: (status: number, error: string) => EventResult,
+): EventResult | undefined {
+  if (typeof name !== "string" || name === "") return refuse(400, "Invalid name");
+  if (typeof value !== "string" && typeof value !== "number") return refuse(400, "Invalid value");
+  const targets = [traceId, sessionId, datasetRunId].filter((target) => typeof target === "string" && target !== "");
+  return targets.length === 1 ? undefined : refuse(400, "Provide exactly one of traceId, sessionId or datasetRunId");
+}
+
 function faultOf(
   body: Record<string, unknown>,
   refuse: (status: number, error: string) => EventResult,
 ): EventResult | undefined {
-  const { level, modelParameters, environment, metadata, promptName, promptVersion } = body;
+  const { level, modelParameters, environment, metadata, promptName, promptVersion } = withoutNull(body);
   if (level !== undefined && !levels.has(level)) return refuse(400, `Invalid level: ${JSON.stringify(level)}`);
   if (hasNested(modelParameters)) return refuse(400, "modelParameters must be flat");
   if (environment !== undefined && !isEnvironment(environment)) {
@@ -71,6 +86,11 @@ function faultOf(
   return JSON.stringify(body).match(/[^\\](\\\\)*\\ud[89a-f]/) === null
     ? undefined
     : refuse(500, "Internal server error");
+}
+
+/** Langfuse takes null for what is not said. */
+export function withoutNull(body: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
 }
 
 function isEnvironment(value: unknown): boolean {

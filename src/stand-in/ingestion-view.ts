@@ -8,7 +8,9 @@ export function viewOfIngestion(eventType: string, body: Body, trace: Body): Sto
     id: String(body["id"]),
     traceId: textOrNull(body["traceId"]) ?? "",
     parentObservationId: textOrNull(body["parentObservationId"]),
-    type: eventType.replace(/-create$/, "").toUpperCase(),
+    type: eventType.startsWith("observation-")
+      ? String(body["type"]).toUpperCase()
+      : eventType.replace(/-(create|update)$/, "").toUpperCase(),
     name: textOrNull(body["name"]),
     startTime: isoOrNull(body["startTime"]),
     endTime: isoOrNull(body["endTime"]),
@@ -17,8 +19,7 @@ export function viewOfIngestion(eventType: string, body: Body, trace: Body): Sto
     output: shown(body["output"]),
     model: textOrNull(body["model"]),
     modelParameters: objectOf(body["modelParameters"]),
-    usageDetails: objectOf(body["usageDetails"]),
-    costDetails: objectOf(body["costDetails"]),
+    ...usageOf(body),
     level: textOrNull(body["level"]) ?? "DEFAULT",
     statusMessage: textOrNull(body["statusMessage"]),
     version: textOrNull(body["version"]),
@@ -34,6 +35,29 @@ export function viewOfIngestion(eventType: string, body: Body, trace: Body): Sto
     release: textOrNull(trace["release"]),
     traceMetadata: metadataOf(trace["metadata"]),
   };
+}
+
+/** The old `usage`, in either of its forms, and beside it the details, which go before. */
+function usageOf(body: Body): Pick<StoredSpan, "usageDetails" | "costDetails"> {
+  const usage = objectOf(body["usage"]);
+  const { promptTokens, completionTokens, totalTokens, inputCost, outputCost, totalCost } = usage;
+  const isOpenAi = [promptTokens, completionTokens, totalTokens].some((count) => count !== undefined);
+  const input = isOpenAi ? promptTokens : usage["input"];
+  const output = isOpenAi ? completionTokens : usage["output"];
+  const details = objectOf(body["usageDetails"]);
+  const sum = typeof input === "number" && typeof output === "number" ? input + output : (input ?? output);
+  const total = (isOpenAi ? totalTokens : usage["total"]) ?? (Object.keys(details).length === 0 ? sum : undefined);
+  return {
+    usageDetails: { ...present({ input, output, total }), ...present(details) },
+    costDetails: {
+      ...present({ input: inputCost, output: outputCost, total: totalCost }),
+      ...present(objectOf(body["costDetails"])),
+    },
+  };
+}
+
+function present(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null));
 }
 
 /** Anything but an object goes under the key `metadata`. */

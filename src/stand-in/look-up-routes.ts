@@ -7,6 +7,19 @@ import type { Storage } from "./storage.ts";
 const defaultPageSize = 50;
 const maxPageSize = 100;
 
+/** The one prompt that there is. */
+const prompt = {
+  id: "prompt-stand-in",
+  name: "greeting",
+  version: 1,
+  type: "text",
+  prompt: "Hello {{name}}!",
+  config: {},
+  labels: ["production", "latest"],
+  tags: [],
+  commitMessage: null,
+};
+
 export interface LookUpOptions {
   keys: Keys;
   storage: Storage;
@@ -25,6 +38,10 @@ export function addLookUpRoutes(app: Hono, { keys, storage, version }: LookUpOpt
   app.get("/api/public/projects", (context) =>
     context.json({ data: [{ id: "project-stand-in", name: "Stand-in", metadata: {} }] }),
   );
+  app.get("/api/public/v2/prompts/:name", (context) => {
+    const name = context.req.param("name");
+    return name === prompt.name ? context.json(prompt) : notFound(context, `Prompt not found: ${name}`);
+  });
   app.get("/api/public/traces", (context) => {
     const traces = storage.traceIds().map((id) => traceOf(id, storage));
     return context.json(paged(context, traces.filter(matching(context, ["userId", "sessionId", "name"]))));
@@ -32,9 +49,17 @@ export function addLookUpRoutes(app: Hono, { keys, storage, version }: LookUpOpt
   app.get("/api/public/traces/:id", (context) => {
     const id = context.req.param("id");
     const observations = storage.spansOfTrace(id);
-    if (observations.length === 0) return notFound(context, `Trace ${id} not found`);
-    return context.json({ ...traceOf(id, storage), observations });
+    const isKnown = observations.length > 0 || Object.keys(storage.trace(id)).length > 0;
+    if (!isKnown) return notFound(context, `Trace ${id} not found`);
+    const scores = storage.scores().filter(({ traceId }) => traceId === id);
+    return context.json({ ...traceOf(id, storage), observations, scores });
   });
+  for (const path of ["/api/public/scores", "/api/public/v2/scores"]) {
+    app.get(path, (context) => {
+      const fields = ["name", "traceId", "observationId", "sessionId", "dataType"];
+      return context.json(paged(context, storage.scores().filter(matching(context, fields))));
+    });
+  }
   app.get("/api/public/observations", (context) => {
     const traceId = context.req.query("traceId");
     const spans = traceId === undefined ? storage.spans() : storage.spansOfTrace(traceId);
@@ -63,13 +88,15 @@ function traceOf(id: string, storage: Storage): Trace {
     id,
     name: row["name"] ?? first("traceName") ?? root?.name ?? null,
     timestamp: row["timestamp"] ?? root?.startTime ?? first("startTime"),
-    userId: first("userId"),
-    sessionId: first("sessionId"),
-    tags: [...new Set(spans.flatMap(({ tags }) => tags))],
-    public: spans.some((span) => span.public),
-    release: first("release"),
-    environment: first("environment"),
-    metadata: objectOf(spans.find(({ traceMetadata }) => Object.keys(traceMetadata).length > 0)?.traceMetadata),
+    userId: first("userId") ?? row["userId"] ?? null,
+    sessionId: first("sessionId") ?? row["sessionId"] ?? null,
+    tags: [...new Set([...spans.flatMap(({ tags }) => tags), ...((row["tags"] as string[] | undefined) ?? [])])],
+    public: spans.some((span) => span.public) || row["public"] === true,
+    release: first("release") ?? row["release"] ?? null,
+    environment: first("environment") ?? row["environment"] ?? null,
+    metadata: objectOf(
+      spans.find(({ traceMetadata }) => Object.keys(traceMetadata).length > 0)?.traceMetadata ?? row["metadata"],
+    ),
     input: row["input"] === undefined ? (root?.input ?? null) : shown(row["input"]),
     output: row["output"] === undefined ? (root?.output ?? null) : shown(row["output"]),
   };

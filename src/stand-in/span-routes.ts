@@ -1,4 +1,5 @@
 /** The two routes that take spans. */
+import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { Context, Hono } from "hono";
@@ -37,6 +38,19 @@ export function addSpanRoutes(app: Hono, options: SpanRouteOptions): void {
     app.post("/api/public/otel/v1/traces", (context) => takeOtlp(context, options));
   }
   app.post("/api/public/ingestion", (context) => takeEvents(context, options));
+  app.post("/api/public/scores", (context) => takeScore(context, options));
+}
+
+async function takeScore(context: Context, { keys, storage }: SpanRouteOptions): Promise<Response> {
+  const access = accessOf(context.req.header("authorization"), keys);
+  if (access.kind === "refused") return context.json({ error: "UnauthorizedError", message: access.message }, 401);
+  const body = await context.req.json<Record<string, unknown>>();
+  const id = typeof body["id"] === "string" ? body["id"] : randomUUID();
+  const event = { id, type: "score-create", timestamp: new Date().toISOString(), body: { ...body, id } };
+  const { status, error } = judgeEvent(event, false);
+  if (status !== 201) return context.json({ message: "Invalid request data", error }, 400);
+  storage.storeEvents([event]);
+  return context.json({ id });
 }
 
 async function takeOtlp(context: Context, options: SpanRouteOptions): Promise<Response> {
@@ -85,7 +99,10 @@ async function takeEvents(context: Context, options: SpanRouteOptions): Promise<
     .filter(({ status, isIgnored }) => status === 201 && isIgnored !== true)
     .map(({ event }) => event);
   options.storage.storeEvents(stored);
-  const spans = stored.filter(({ type = "" }) => isObservation(type)).map(({ body = {} }) => body);
+  // What updates a span is no arrival of one.
+  const spans = stored
+    .filter(({ type = "" }) => isObservation(type) && !type.endsWith("-update"))
+    .map(({ body = {} }) => body);
   const ids = spans.map(({ id }) => String(id));
   const refusedTraces = new Set(
     results

@@ -1,5 +1,5 @@
 import { openDatabase, type SqliteDatabase } from "../buffer/sqlite.ts";
-import { type IngestionEvent, isObservation } from "./ingestion-request.ts";
+import { type IngestionEvent, isObservation, withoutNull } from "./ingestion-request.ts";
 import { viewOfIngestion } from "./ingestion-view.ts";
 import type { StoredSpan } from "./observation.ts";
 import type { ReceivedSpan } from "./otlp-request.ts";
@@ -11,7 +11,14 @@ const schema = `
   );
   CREATE INDEX IF NOT EXISTS spans_by_trace ON spans (trace_id);
   CREATE TABLE IF NOT EXISTS traces (id TEXT PRIMARY KEY, source TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS scores (id TEXT PRIMARY KEY, source TEXT NOT NULL, arrivals INTEGER NOT NULL);
 `;
+
+/** As Langfuse's API shows it, and how often it came. */
+export interface StoredScore extends Record<string, unknown> {
+  id: string;
+  arrivals: number;
+}
 
 interface SpanRow {
   id: string;
@@ -25,7 +32,9 @@ interface SpanRow {
 export class Storage {
   readonly #database: SqliteDatabase;
   readonly #insertSpan;
+  readonly #updateSpan;
   readonly #upsertTrace;
+  readonly #upsertScore;
   readonly #traceSource;
 
   /** @param file a path, or `:memory:`. */
@@ -38,6 +47,15 @@ export class Storage {
     this.#insertSpan = this.#database.prepare<[string, string, string | null, string]>(
       `INSERT INTO spans (id, trace_id, event_type, source, arrivals) VALUES (?, ?, ?, ?, 1)
        ON CONFLICT (id) DO UPDATE SET arrivals = arrivals + 1`,
+    );
+    // An update is no arrival: it changes what is there, or is all that there is.
+    this.#updateSpan = this.#database.prepare<[string, string, string, string]>(
+      `INSERT INTO spans (id, trace_id, event_type, source, arrivals) VALUES (?, ?, ?, ?, 1)
+       ON CONFLICT (id) DO UPDATE SET source = json_patch(source, excluded.source)`,
+    );
+    this.#upsertScore = this.#database.prepare<[string, string]>(
+      `INSERT INTO scores (id, source, arrivals) VALUES (?, ?, 1)
+       ON CONFLICT (id) DO UPDATE SET source = json_patch(source, excluded.source), arrivals = arrivals + 1`,
     );
     this.#upsertTrace = this.#database.prepare<[string, string]>(
       "INSERT INTO traces (id, source) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET source = json_patch(source, excluded.source)",
@@ -55,12 +73,19 @@ export class Storage {
 
   storeEvents(events: readonly IngestionEvent[]): void {
     this.#database.transaction(() => {
-      for (const { type = "", body = {} } of events) {
-        const source = JSON.stringify(body);
-        if (isObservation(type)) this.#insertSpan.run(String(body["id"]), String(body["traceId"]), type, source);
-        else if (type === "trace-create") this.#upsertTrace.run(String(body["id"]), source);
-      }
+      // As Langfuse sorts a batch.
+      for (const event of events.toSorted((a, b) => rankOf(a) - rankOf(b))) this.#storeEvent(event);
     })();
+  }
+
+  scores(): StoredScore[] {
+    const rows = this.#database.prepare("SELECT id, source, arrivals FROM scores ORDER BY rowid").all();
+    return (rows as { id: string; source: string; arrivals: number }[]).map(({ id, source, arrivals }) => ({
+      source: "API",
+      ...(JSON.parse(source) as Record<string, unknown>),
+      id,
+      arrivals,
+    }));
   }
 
   counts(): { spans: number; twice: number; arrivals: number } {
@@ -104,15 +129,45 @@ export class Storage {
   }
 
   clear(): void {
-    this.#database.exec("DELETE FROM spans; DELETE FROM traces;");
+    this.#database.exec("DELETE FROM spans; DELETE FROM traces; DELETE FROM scores;");
   }
 
   close(): void {
     this.#database.close();
   }
 
+  #storeEvent({ id = "", type = "", timestamp, body: given = {} }: IngestionEvent): void {
+    const body = withoutNull(given);
+    const source = JSON.stringify(body);
+    const ids = [String(body["id"] ?? id), String(body["traceId"])] as const;
+    if (type === "score-create") this.#upsertScore.run(ids[0], JSON.stringify({ timestamp, ...body }));
+    else if (type === "trace-create") this.#upsertTrace.run(ids[0], this.#traceSourceWith(ids[0], body));
+    else if (isUpdate(type)) this.#updateSpan.run(...ids, type, source);
+    else this.#insertSpan.run(...ids, type, source);
+  }
+
+  /** Tags add up; what a trace said first of its time stays. */
+  #traceSourceWith(id: string, body: Record<string, unknown>): string {
+    const before = this.trace(id);
+    const tags = [before["tags"], body["tags"]].flatMap((list) => (Array.isArray(list) ? (list as unknown[]) : []));
+    return JSON.stringify({
+      ...body,
+      timestamp: before["timestamp"] ?? body["timestamp"],
+      environment: before["environment"] ?? body["environment"],
+      ...(tags.length === 0 ? {} : { tags: [...new Set(tags)].toSorted() }),
+    });
+  }
+
   #view(row: SpanRow): StoredSpan {
     if (row.event_type === null) return viewOfOtlp(JSON.parse(row.source) as ReceivedSpan);
     return viewOfIngestion(row.event_type, JSON.parse(row.source) as Record<string, unknown>, this.trace(row.trace_id));
   }
+}
+
+function isUpdate(type: string): boolean {
+  return isObservation(type) && type.endsWith("-update");
+}
+
+function rankOf({ type = "", timestamp = "" }: IngestionEvent): number {
+  return (isUpdate(type) ? 1e15 : 0) + Date.parse(timestamp);
 }

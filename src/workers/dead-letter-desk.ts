@@ -48,7 +48,7 @@ function inChunks(ids: readonly number[] | "all", action: (ids: readonly number[
 
 function summaryOf(letter: StoredLetter): DeadLetterSummary {
   const { id, diedAtMs, acceptedAtMs, status, reason, payload } = letter;
-  const { traceId, spanId, name } = spanOf(letter) ?? {};
+  const { traceId, spanId, name } = identityOf(spanOf(letter) ?? {});
   return {
     id,
     traceId: textOf(traceId),
@@ -59,6 +59,19 @@ function summaryOf(letter: StoredLetter): DeadLetterSummary {
     diedAtMs,
     acceptedAtMs,
     bytes: payload.length,
+  };
+}
+
+/** Of a span, or of an event for the ingestion route: what that is about. */
+function identityOf(stored: object): { traceId?: unknown; spanId?: unknown; name?: unknown } {
+  const { type, body } = stored as { type?: unknown; body?: unknown };
+  if (typeof type !== "string" || typeof body !== "object" || body === null) return stored;
+  const { id, traceId, observationId, name } = body as Record<string, unknown>;
+  const isTrace = type === "trace-create";
+  return {
+    traceId: isTrace ? id : traceId,
+    spanId: isTrace ? "" : (observationId ?? id),
+    name: `${type} ${textOf(name)}`.trim(),
   };
 }
 

@@ -1,0 +1,369 @@
+/**
+ * Events of Langfuse's old SDKs that are committed and wait: until it is known which route the server takes, and until
+ * the rest of their observation has come. One SQLite file for each process and destination:
+ *
+ *     held-<owner>-<n>.sqlite   owner: of base URL and public key, so that no other project's events are looked at
+ *     held-<owner>-<n>.lock     held for the process's life (file-lock.ts); a file whose lock is free is adopted
+ *
+ * - `entities`: an observation or a trace, by the id that the SDK gave it. `due_at_ms`: when to look whether it can go;
+ *   null: everything of it has gone. `revision` counts its own events, so that what comes while the others are on their
+ *   way is not taken for gone. `carried_revision`: of a trace, how much of it a span has taken along. What has gone stays
+ *   until `forget_at_ms`, for an update that comes late.
+ * - `events`: as they came, in the order of their coming; `hash` tells the same event when it comes again.
+ *
+ * A crash between an event's journey and its record here repeats it, and loses nothing.
+ */
+import { hash } from "node:crypto";
+import { openDatabase, type SqliteDatabase, type SqliteStatement } from "./sqlite.ts";
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS entities (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    trace_key TEXT,
+    stage INTEGER NOT NULL DEFAULT 0,
+    revision INTEGER NOT NULL DEFAULT 0,
+    carried_revision INTEGER NOT NULL DEFAULT 0,
+    seen_at_ms INTEGER NOT NULL,
+    due_at_ms INTEGER,
+    forget_at_ms INTEGER,
+    end_at_ms INTEGER NOT NULL DEFAULT 0,
+    sent_hash BLOB,
+    UNIQUE (kind, key)
+  );
+  CREATE INDEX IF NOT EXISTS entities_due ON entities (due_at_ms) WHERE due_at_ms IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS entities_forget ON entities (forget_at_ms) WHERE forget_at_ms IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS entities_of_trace ON entities (trace_key) WHERE due_at_ms IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY, entity_id INTEGER NOT NULL, hash BLOB NOT NULL UNIQUE, payload TEXT NOT NULL
+  );
+  CREATE INDEX IF NOT EXISTS events_of_entity ON events (entity_id);
+`;
+
+export type HeldKind = "trace" | "observation";
+
+/** How much is known of an observation or a trace: it is open, it has an output, it is complete. */
+export type HeldStage = 0 | 1 | 2;
+
+export interface HeldEvent {
+  kind: HeldKind;
+  /** The id of the observation or trace. */
+  key: string;
+  /** Of an observation; undefined: the event does not say. */
+  traceKey: string | undefined;
+  stage: HeldStage;
+  /** The event in JSON. */
+  payload: string;
+}
+
+/** An observation or a trace of which something is to go. */
+export interface HeldEntity {
+  id: number;
+  kind: HeldKind;
+  key: string;
+  traceKey: string | null;
+  stage: HeldStage;
+  revision: number;
+  carriedRevision: number;
+  /** When something of it came last; of a trace: or of its observations. Milliseconds since 1970. */
+  seenAtMs: number;
+  /** Of a trace: the latest end among its observations that have gone. 0: none has. */
+  endAtMs: number;
+  /** Of what went last. */
+  sentHash: Buffer | null;
+}
+
+/** What has gone. */
+export interface Settled {
+  entity: HeldEntity;
+  hash: Buffer | null;
+  forgetAtMs: number;
+  /** Of an observation: the trace whose fields went with it, as far as it was known. */
+  trace: HeldEntity | undefined;
+  endAtMs: number;
+}
+
+/** How long after its last event an observation or a trace is left alone, by stage; in milliseconds. */
+export type Patience = Readonly<Record<HeldKind, readonly [number, number, number]>>;
+
+export interface HeldEventsLimits {
+  patience: Patience;
+  /** How long a trace's fields are kept after its last event, in milliseconds. */
+  keepTraceMs: number;
+  /** Of all events. */
+  maxBytes: number;
+}
+
+/** There is no room for more events. */
+export class HeldEventsFullError extends Error {
+  constructor(maxBytes: number) {
+    super(`held events take ${maxBytes} bytes, which is the limit`);
+    this.name = "HeldEventsFullError";
+  }
+}
+
+const entityColumns = `id, kind, key, trace_key AS traceKey, stage, revision, carried_revision AS carriedRevision,
+  seen_at_ms AS seenAtMs, end_at_ms AS endAtMs, sent_hash AS sentHash`;
+
+/** Of a larger file the check would hold a server for more than a twentieth of a second. */
+const maxCheckedBytes = 64 * 1024 * 1024;
+
+/** Rows that are forgotten in one transaction. */
+const forgottenAtOnce = 500;
+
+/** One open file. Every method throws what SQLite throws. */
+export class HeldEvents {
+  readonly file: string;
+  readonly #database: SqliteDatabase;
+  readonly #limits: HeldEventsLimits;
+  readonly #findHash: SqliteStatement<[Buffer], { id: number }>;
+  readonly #touchEntity: SqliteStatement<[HeldKind, string, string | null, number, number, number], { id: number }>;
+  readonly #touchTrace: SqliteStatement<[string, string, number, number]>;
+  readonly #insertEvent: SqliteStatement<[number, Buffer, string]>;
+  readonly #selectDue: SqliteStatement<[number, number], HeldEntity>;
+  readonly #selectEvents: SqliteStatement<[number], string>;
+  readonly #selectTrace: SqliteStatement<[string], HeldEntity>;
+  readonly #settle: SqliteStatement<[number, Buffer | null, number, number]>;
+  readonly #carry: SqliteStatement<[number, number, number]>;
+  #bytes: number;
+
+  /** Opens the file, or makes it. @throws what SQLite throws, also for a file that is damaged. */
+  constructor(file: string, limits: HeldEventsLimits, nowMs: number) {
+    this.file = file;
+    this.#limits = limits;
+    const database = openDatabase(file);
+    this.#database = database;
+    try {
+      database.pragma("journal_mode = WAL");
+      // A killed process loses nothing that was committed; a power cut may roll the last commits back.
+      database.pragma("synchronous = NORMAL");
+      checkDatabase(database);
+      database.exec(schema);
+      this.#bytes = database
+        .prepare<[], number>("SELECT coalesce(sum(octet_length(payload)), 0) FROM events")
+        .pluck()
+        .get() as number;
+      // A clock that was put back must not make anything wait for longer than a new event would.
+      const longestMs = Math.max(...Object.values(limits.patience).flat());
+      database.prepare("UPDATE entities SET due_at_ms = ? WHERE due_at_ms > ?").run(nowMs, nowMs + longestMs);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    this.#findHash = database.prepare("SELECT id FROM events WHERE hash = ?");
+    this.#touchEntity = database.prepare(`
+      INSERT INTO entities (kind, key, trace_key, stage, revision, seen_at_ms, due_at_ms)
+      VALUES (?, ?, ?, ?, 1, ?, ?)
+      ON CONFLICT (kind, key) DO UPDATE SET
+        trace_key = coalesce(trace_key, excluded.trace_key),
+        stage = max(stage, excluded.stage),
+        revision = revision + 1,
+        seen_at_ms = excluded.seen_at_ms,
+        forget_at_ms = NULL
+      RETURNING id, stage`);
+    this.#touchTrace = database.prepare(`
+      INSERT INTO entities (kind, key, trace_key, seen_at_ms, forget_at_ms) VALUES ('trace', ?, ?, ?, ?)
+      ON CONFLICT (kind, key) DO UPDATE SET
+        seen_at_ms = excluded.seen_at_ms,
+        forget_at_ms = CASE WHEN due_at_ms IS NULL THEN excluded.forget_at_ms ELSE NULL END`);
+    this.#insertEvent = database.prepare("INSERT INTO events (entity_id, hash, payload) VALUES (?, ?, ?)");
+    this.#selectDue = database.prepare(
+      `SELECT ${entityColumns} FROM entities WHERE due_at_ms <= ? ORDER BY due_at_ms, id LIMIT ?`,
+    );
+    this.#selectEvents = database
+      .prepare<[number], string>("SELECT payload FROM events WHERE entity_id = ? ORDER BY id")
+      .pluck() as SqliteStatement<[number], string>;
+    this.#selectTrace = database.prepare(`SELECT ${entityColumns} FROM entities WHERE kind = 'trace' AND key = ?`);
+    this.#settle = database.prepare(`
+      UPDATE entities SET
+        due_at_ms = CASE WHEN revision = ? THEN NULL ELSE due_at_ms END, sent_hash = ?, forget_at_ms = ?
+      WHERE id = ?`);
+    this.#carry = database.prepare(`
+      UPDATE entities SET carried_revision = max(carried_revision, ?), end_at_ms = max(end_at_ms, ?) WHERE id = ?`);
+  }
+
+  /** Of all events, those that have gone included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Is there nothing, neither to be sent nor to be remembered? */
+  get isEmpty(): boolean {
+    return this.#database.prepare("SELECT 1 FROM entities LIMIT 1").get() === undefined;
+  }
+
+  /**
+   * Commits events, all of them or none. Those that are here already are passed over. Returns how many those were.
+   *
+   * @throws HeldEventsFullError, and what SQLite throws.
+   */
+  add(events: readonly HeldEvent[], nowMs: number): number {
+    const bytes = events.reduce((sum, { payload }) => sum + Buffer.byteLength(payload), 0);
+    if (this.#bytes + bytes > this.#limits.maxBytes) {
+      this.#forgetOldest(this.#bytes + bytes - this.#limits.maxBytes);
+      if (this.#bytes + bytes > this.#limits.maxBytes) throw new HeldEventsFullError(this.#limits.maxBytes);
+    }
+    let addedBytes = 0;
+    let repeated = 0;
+    this.#database.transaction(() => {
+      for (const event of events) {
+        if (this.#addOne(event, nowMs)) addedBytes += Buffer.byteLength(event.payload);
+        else repeated++;
+      }
+    })();
+    this.#bytes += addedBytes;
+    return repeated;
+  }
+
+  /** When the next is due, in milliseconds since 1970; undefined: nothing is. */
+  nextDueMs(): number | undefined {
+    const sql = "SELECT due_at_ms FROM entities WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1";
+    return this.#database.prepare<[], number>(sql).pluck().get();
+  }
+
+  /** At most so many of those that are due, the first first. */
+  due(nowMs: number, limit: number): HeldEntity[] {
+    return this.#selectDue.all(nowMs, limit);
+  }
+
+  /** Complete ones that have not gone, due or not. */
+  complete(limit: number): HeldEntity[] {
+    const sql = `SELECT ${entityColumns} FROM entities WHERE due_at_ms IS NOT NULL AND stage = 2 ORDER BY kind, id LIMIT ?`;
+    return this.#database.prepare<[number], HeldEntity>(sql).all(limit);
+  }
+
+  /** In the order of their coming. */
+  eventsOf(entity: HeldEntity): string[] {
+    return this.#selectEvents.all(entity.id);
+  }
+
+  trace(key: string): HeldEntity | undefined {
+    return this.#selectTrace.get(key);
+  }
+
+  /** Has this trace an observation that has not gone? */
+  hasOpenObservation(traceKey: string): boolean {
+    const sql = "SELECT 1 FROM entities WHERE trace_key = ? AND due_at_ms IS NOT NULL AND kind = 'observation' LIMIT 1";
+    return this.#database.prepare<[string]>(sql).get(traceKey) !== undefined;
+  }
+
+  postpone(entity: HeldEntity, dueAtMs: number): void {
+    this.#database.prepare("UPDATE entities SET due_at_ms = ? WHERE id = ?").run(dueAtMs, entity.id);
+  }
+
+  /** Records what has gone. */
+  settle(settled: readonly Settled[]): void {
+    this.#database.transaction(() => {
+      for (const { entity, hash: sentHash, forgetAtMs, trace, endAtMs } of settled) {
+        this.#settle.run(entity.revision, sentHash, forgetAtMs, entity.id);
+        if (trace !== undefined) this.#carry.run(trace.revision, endAtMs, trace.id);
+      }
+    })();
+  }
+
+  /** The first of those that have not gone, with their ids, in the order of their coming. */
+  first(limit: number): { id: number; payload: string }[] {
+    const sql = `SELECT events.id, payload FROM events JOIN entities ON entities.id = entity_id
+      WHERE due_at_ms IS NOT NULL ORDER BY events.id LIMIT ?`;
+    return this.#database.prepare<[number], { id: number; payload: string }>(sql).all(limit);
+  }
+
+  /** Removes events that have gone as they were, and what stood for them. */
+  remove(ids: readonly number[]): void {
+    let bytes = 0;
+    this.#database.transaction(() => {
+      const remove = this.#database.prepare<[number], { entity_id: number; bytes: number }>(
+        "DELETE FROM events WHERE id = ? RETURNING entity_id, octet_length(payload) AS bytes",
+      );
+      const removeEntity = this.#database.prepare<[number, number]>(
+        "DELETE FROM entities WHERE id = ? AND NOT EXISTS (SELECT 1 FROM events WHERE entity_id = ?)",
+      );
+      for (const id of ids) {
+        const gone = remove.get(id);
+        if (gone === undefined) continue;
+        bytes += gone.bytes;
+        removeEntity.run(gone.entity_id, gone.entity_id);
+      }
+    })();
+    this.#bytes -= bytes;
+  }
+
+  /** Forgets what went long ago. */
+  forget(nowMs: number): void {
+    this.#forget(
+      this.#database
+        .prepare<[number, number], { id: number }>("SELECT id FROM entities WHERE forget_at_ms <= ? LIMIT ?")
+        .all(nowMs, forgottenAtOnce),
+    );
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  /** Returns whether it is new. */
+  #addOne({ kind, key, traceKey, stage, payload }: HeldEvent, nowMs: number): boolean {
+    const hash = hashOf(payload);
+    if (this.#findHash.get(hash) !== undefined) return false;
+    const { patience, keepTraceMs } = this.#limits;
+    const dueAtMs = nowMs + patience[kind][stage];
+    const entity = this.#touchEntity.get(kind, key, traceKey ?? null, stage, nowMs, dueAtMs) as {
+      id: number;
+      stage: HeldStage;
+    };
+    this.#insertEvent.run(entity.id, hash, payload);
+    this.#database
+      .prepare("UPDATE entities SET due_at_ms = ? WHERE id = ?")
+      .run(nowMs + patience[kind][entity.stage], entity.id);
+    if (kind === "observation" && traceKey !== undefined) {
+      this.#touchTrace.run(traceKey, traceKey, nowMs, nowMs + keepTraceMs);
+    }
+    return true;
+  }
+
+  #forget(entities: readonly { id: number }[]): void {
+    if (entities.length === 0) return;
+    let bytes = 0;
+    this.#database.transaction(() => {
+      const bytesOf = this.#database
+        .prepare<[number], number>("SELECT coalesce(sum(octet_length(payload)), 0) FROM events WHERE entity_id = ?")
+        .pluck();
+      const removeEvents = this.#database.prepare<[number]>("DELETE FROM events WHERE entity_id = ?");
+      const removeEntity = this.#database.prepare<[number]>("DELETE FROM entities WHERE id = ?");
+      for (const { id } of entities) {
+        bytes += bytesOf.get(id) as number;
+        removeEvents.run(id);
+        removeEntity.run(id);
+      }
+    })();
+    this.#bytes -= bytes;
+  }
+
+  /** What has gone gives way to what has not. */
+  #forgetOldest(bytes: number): void {
+    const until = this.#bytes - bytes;
+    const select = this.#database.prepare<[number], { id: number }>(
+      "SELECT id FROM entities WHERE forget_at_ms IS NOT NULL ORDER BY forget_at_ms LIMIT ?",
+    );
+    while (this.#bytes > until) {
+      const oldest = select.all(forgottenAtOnce);
+      if (oldest.length === 0) return;
+      this.#forget(oldest);
+    }
+  }
+}
+
+/** @throws an error with SQLite's code for a damaged file. */
+function checkDatabase(database: SqliteDatabase): void {
+  const pages = database.pragma("page_count", { simple: true }) as number;
+  const pageBytes = database.pragma("page_size", { simple: true }) as number;
+  if (pages * pageBytes > maxCheckedBytes) return;
+  const complaint = String(database.pragma("quick_check(1)", { simple: true }));
+  if (complaint !== "ok") throw Object.assign(new Error(complaint), { code: "SQLITE_CORRUPT" });
+}
+
+/** Half of SHA-256: as good as never the same for two events. */
+export function hashOf(payload: string): Buffer {
+  return hash("sha256", payload, "buffer").subarray(0, 16);
+}
