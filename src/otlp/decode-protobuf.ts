@@ -1,123 +1,255 @@
 /**
  * OTLP's ExportTraceServiceRequest from protobuf to the shape of its JSON encoding. Field numbers as in
- * opentelemetry-proto 1.x, trace/v1/trace.proto and common/v1/common.proto. Unknown fields are passed over.
+ * opentelemetry-proto 1.x, trace/v1/trace.proto and common/v1/common.proto, beside them their names there. A case is the
+ * tag as it is on the wire, number and type in one (number × 8 + type), so a field of another type is an unknown one;
+ * those are passed over.
  */
-import { PbfReader } from "pbf";
-import type {
-  OtlpAnyValue,
-  OtlpKeyValue,
-  OtlpRequest,
-  OtlpResourceSpans,
-  OtlpScopeSpans,
-  OtlpSpan,
-} from "./otlp-shape.ts";
+import type { OtlpKeyValue, OtlpRequest, OtlpResourceSpans, OtlpScopeSpans, OtlpSpan } from "./otlp-shape.ts";
+import { ValueReader } from "./value-reader.ts";
+
+type Resource = NonNullable<OtlpResourceSpans["resource"]>;
+type Scope = NonNullable<OtlpScopeSpans["scope"]>;
+
+/** Where a request has a span, and the rest of what was said about it. */
+export interface SpanPlace {
+  start: number;
+  end: number;
+  group: SpanGroup;
+}
+
+/** What spans share, and the places of its own bytes. Resource and scope are there once the request is read. */
+export interface SpanGroup {
+  resource: Resource | undefined;
+  scope: Scope | undefined;
+  /** Pairs of start and end. */
+  places: number[];
+}
 
 /** @throws when the bytes are no such message. */
 export function decodeOtlpRequest(bytes: Uint8Array): OtlpRequest {
-  return new PbfReader(bytes).readFields(readRequest, { resourceSpans: [] });
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const resourceSpans: OtlpResourceSpans[] = [];
+  const decoder = new Decoder(buffer);
+  let group: SpanGroup | undefined;
+  let spans: OtlpSpan[] = [];
+  for (const place of decoder.places()) {
+    if (place.group !== group) {
+      const { resource, scope } = place.group;
+      spans = [];
+      group = place.group;
+      resourceSpans.push({
+        ...(resource === undefined ? {} : { resource }),
+        scopeSpans: [{ ...(scope === undefined ? {} : { scope }), spans }],
+      });
+    }
+    spans.push(decoder.span(place));
+  }
+  return { resourceSpans };
 }
 
-type Reader<T> = (tag: number, result: T, pbf: PbfReader) => void;
+/** Decodes a request in two steps: first where its spans are, then each of them, so that a bad one harms no other. */
+export class Decoder extends ValueReader {
+  /** @throws when the message that holds the spans is malformed. What is wrong within a span is not seen here. */
+  places(): SpanPlace[] {
+    const places: SpanPlace[] = [];
+    const end = this.bytes.length;
+    this.position = 0;
+    while (this.position < end) {
+      const tag = this.varint();
+      // 1 resource_spans
+      if (tag === 10) this.#resourceSpans(places, end);
+      else this.skip(tag);
+    }
+    this.leave(end);
+    return places;
+  }
 
-const readRequest: Reader<{ resourceSpans: OtlpResourceSpans[] }> = (tag, request, pbf) => {
-  if (tag === 1) request.resourceSpans.push(pbf.readMessage(readResourceSpans, { scopeSpans: [] }));
-};
+  /** @throws when the span is malformed or too large. */
+  span({ start, end }: SpanPlace): OtlpSpan {
+    this.position = start;
+    this.restartCount();
+    const attributes: OtlpKeyValue[] = [];
+    const events: NonNullable<OtlpSpan["events"]> = [];
+    const links: NonNullable<OtlpSpan["links"]> = [];
+    // One literal with every field: objects of one shape are quickest to make and to read.
+    const span: { [Name in keyof OtlpSpan]-?: OtlpSpan[Name] | undefined } = {
+      traceId: undefined,
+      spanId: undefined,
+      parentSpanId: undefined,
+      traceState: undefined,
+      name: "",
+      kind: undefined,
+      startTimeUnixNano: undefined,
+      endTimeUnixNano: undefined,
+      attributes,
+      events,
+      links,
+      status: {},
+    };
+    while (this.position < end) {
+      const tag = this.varint();
+      switch (tag) {
+        case 10: // 1 trace_id
+          span.traceId = this.hex();
+          break;
+        case 18: // 2 span_id
+          span.spanId = this.hex();
+          break;
+        case 26: // 3 trace_state
+          span.traceState = this.text();
+          break;
+        case 34: // 4 parent_span_id
+          span.parentSpanId = this.hex();
+          break;
+        case 42: // 5 name
+          span.name = this.knownText();
+          break;
+        case 48: // 6 kind
+          span.kind = this.varint();
+          break;
+        case 57: // 7 start_time_unix_nano
+          span.startTimeUnixNano = this.fixed64();
+          break;
+        case 65: // 8 end_time_unix_nano
+          span.endTimeUnixNano = this.fixed64();
+          break;
+        case 74: // 9 attributes
+          attributes.push(this.keyValue(end, 0));
+          break;
+        case 90: // 11 events
+          events.push(this.#event(end));
+          break;
+        case 106: // 13 links
+          links.push(this.#link(end));
+          break;
+        case 122: // 15 status
+          span.status = this.#status(end);
+          break;
+        default:
+          this.skip(tag);
+      }
+    }
+    this.leave(end);
+    return span as OtlpSpan;
+  }
 
-const readResourceSpans: Reader<OtlpResourceSpans & { scopeSpans: OtlpScopeSpans[] }> = (tag, result, pbf) => {
-  if (tag === 1) result.resource = pbf.readMessage(readAttributesAt(1), { attributes: [] });
-  else if (tag === 2) result.scopeSpans.push(pbf.readMessage(readScopeSpans, { spans: [] }));
-};
+  #resourceSpans(places: SpanPlace[], outerEnd: number): void {
+    const end = this.enter(outerEnd);
+    const groups: SpanGroup[] = [];
+    let resource: Resource | undefined;
+    let resourcePlace: number[] = [];
+    while (this.position < end) {
+      const tag = this.varint();
+      if (tag === 10) {
+        // 1 resource
+        const start = this.position;
+        resource = this.#resource(end);
+        resourcePlace = [start, this.position];
+      } else if (tag === 18)
+        groups.push(this.#scopeSpans(places, end)); // 2 scope_spans
+      else this.skip(tag);
+    }
+    this.leave(end);
+    // Fields may come in any order, so only now is it known.
+    for (const group of groups) {
+      group.resource = resource;
+      group.places.push(...resourcePlace);
+    }
+  }
 
-const readScopeSpans: Reader<OtlpScopeSpans & { spans: OtlpSpan[] }> = (tag, result, pbf) => {
-  if (tag === 1) result.scope = pbf.readMessage(readScope, { attributes: [] });
-  else if (tag === 2) result.spans.push(pbf.readMessage(readSpan, newSpan()));
-};
+  #scopeSpans(places: SpanPlace[], outerEnd: number): SpanGroup {
+    const end = this.enter(outerEnd);
+    const group: SpanGroup = { resource: undefined, scope: undefined, places: [] };
+    while (this.position < end) {
+      const tag = this.varint();
+      if (tag === 10) {
+        // 1 scope
+        const start = this.position;
+        group.scope = this.#scope(end);
+        group.places = [start, this.position];
+      } else if (tag === 18) {
+        // 2 spans
+        const spanEnd = this.enter(end);
+        places.push({ start: this.position, end: spanEnd, group });
+        this.position = spanEnd;
+      } else this.skip(tag);
+    }
+    this.leave(end);
+    return group;
+  }
 
-const readScope: Reader<NonNullable<OtlpScopeSpans["scope"]> & { attributes: OtlpKeyValue[] }> = (tag, scope, pbf) => {
-  if (tag === 1) scope.name = pbf.readString();
-  else if (tag === 2) scope.version = pbf.readString();
-  else if (tag === 3) scope.attributes.push(readKeyValue(pbf));
-};
+  #resource(outerEnd: number): Resource {
+    const end = this.enter(outerEnd);
+    this.restartCount();
+    const attributes: OtlpKeyValue[] = [];
+    while (this.position < end) {
+      const tag = this.varint();
+      // 1 attributes
+      if (tag === 10) attributes.push(this.keyValue(end, 0));
+      else this.skip(tag);
+    }
+    this.leave(end);
+    return { attributes };
+  }
 
-type DecodedSpan = Required<Pick<OtlpSpan, "attributes" | "events" | "links">> & OtlpSpan;
+  #scope(outerEnd: number): Scope {
+    const end = this.enter(outerEnd);
+    this.restartCount();
+    const attributes: OtlpKeyValue[] = [];
+    const scope: Scope = { name: "" };
+    while (this.position < end) {
+      const tag = this.varint();
+      if (tag === 10) scope.name = this.knownText();
+      else if (tag === 18) scope.version = this.knownText();
+      else if (tag === 26) attributes.push(this.keyValue(end, 0));
+      else this.skip(tag);
+    }
+    this.leave(end);
+    if (attributes.length > 0) scope.attributes = attributes;
+    return scope;
+  }
 
-function newSpan(): DecodedSpan {
-  return { name: "", attributes: [], events: [], links: [], status: {} };
-}
+  #event(outerEnd: number): NonNullable<OtlpSpan["events"]>[number] {
+    const end = this.part(outerEnd);
+    const attributes: OtlpKeyValue[] = [];
+    const event = { name: "", timeUnixNano: "0", attributes };
+    while (this.position < end) {
+      const tag = this.varint();
+      if (tag === 9) event.timeUnixNano = this.fixed64();
+      else if (tag === 18) event.name = this.knownText();
+      else if (tag === 26) attributes.push(this.keyValue(end, 0));
+      else this.skip(tag);
+    }
+    this.leave(end);
+    return event;
+  }
 
-const readSpan: Reader<DecodedSpan> = (tag, span, pbf) => {
-  if (tag === 1) span.traceId = readHex(pbf);
-  else if (tag === 2) span.spanId = readHex(pbf);
-  else if (tag === 3) span.traceState = pbf.readString();
-  else if (tag === 4) span.parentSpanId = readHex(pbf);
-  else if (tag === 5) span.name = pbf.readString();
-  else if (tag === 6) span.kind = pbf.readVarint();
-  else if (tag === 7) span.startTimeUnixNano = readFixed64(pbf);
-  else if (tag === 8) span.endTimeUnixNano = readFixed64(pbf);
-  else if (tag === 9) span.attributes.push(readKeyValue(pbf));
-  else if (tag === 11) span.events.push(pbf.readMessage(readEvent, { attributes: [] }));
-  else if (tag === 13) span.links.push(pbf.readMessage(readLink, { attributes: [] }));
-  else if (tag === 15) span.status = pbf.readMessage(readStatus, {});
-};
+  #link(outerEnd: number): NonNullable<OtlpSpan["links"]>[number] {
+    const end = this.part(outerEnd);
+    const attributes: OtlpKeyValue[] = [];
+    const link: NonNullable<OtlpSpan["links"]>[number] = { traceId: "", spanId: "", attributes };
+    while (this.position < end) {
+      const tag = this.varint();
+      if (tag === 10) link.traceId = this.hex();
+      else if (tag === 18) link.spanId = this.hex();
+      else if (tag === 26) link.traceState = this.text();
+      else if (tag === 34) attributes.push(this.keyValue(end, 0));
+      else this.skip(tag);
+    }
+    this.leave(end);
+    return link;
+  }
 
-const readEvent: Reader<DecodedSpan["events"][number] & { attributes: OtlpKeyValue[] }> = (tag, event, pbf) => {
-  if (tag === 1) event.timeUnixNano = readFixed64(pbf);
-  else if (tag === 2) event.name = pbf.readString();
-  else if (tag === 3) event.attributes.push(readKeyValue(pbf));
-};
-
-const readLink: Reader<DecodedSpan["links"][number] & { attributes: OtlpKeyValue[] }> = (tag, link, pbf) => {
-  if (tag === 1) link.traceId = readHex(pbf);
-  else if (tag === 2) link.spanId = readHex(pbf);
-  else if (tag === 3) link.traceState = pbf.readString();
-  else if (tag === 4) link.attributes.push(readKeyValue(pbf));
-};
-
-const readStatus: Reader<{ code?: number; message?: string }> = (tag, status, pbf) => {
-  if (tag === 2) status.message = pbf.readString();
-  else if (tag === 3) status.code = pbf.readVarint();
-};
-
-function readAttributesAt(wanted: number): Reader<{ attributes: OtlpKeyValue[] }> {
-  return (tag, result, pbf) => {
-    if (tag === wanted) result.attributes.push(readKeyValue(pbf));
-  };
-}
-
-function readKeyValue(pbf: PbfReader): OtlpKeyValue {
-  return pbf.readMessage<OtlpKeyValue>(
-    (tag, pair, reader) => {
-      if (tag === 1) pair.key = reader.readString();
-      else if (tag === 2) pair.value = reader.readMessage(readAnyValue, {});
-    },
-    { key: "", value: {} },
-  );
-}
-
-const readAnyValue: Reader<OtlpAnyValue> = (tag, value, pbf) => {
-  if (tag === 1) value.stringValue = pbf.readString();
-  else if (tag === 2) value.boolValue = pbf.readBoolean();
-  else if (tag === 3) value.intValue = String(pbf.readVarint(true));
-  else if (tag === 4) value.doubleValue = pbf.readDouble();
-  else if (tag === 5) value.arrayValue = pbf.readMessage(readArray, { values: [] });
-  else if (tag === 6) value.kvlistValue = pbf.readMessage(readList, { values: [] });
-  else if (tag === 7) value.bytesValue = Buffer.from(pbf.readBytes()).toString("base64");
-};
-
-const readArray: Reader<{ values: OtlpAnyValue[] }> = (tag, array, pbf) => {
-  if (tag === 1) array.values.push(pbf.readMessage(readAnyValue, {}));
-};
-
-const readList: Reader<{ values: OtlpKeyValue[] }> = (tag, list, pbf) => {
-  if (tag === 1) list.values.push(readKeyValue(pbf));
-};
-
-function readHex(pbf: PbfReader): string {
-  return Buffer.from(pbf.readBytes()).toString("hex");
-}
-
-/** All 64 bits, which a number would round. */
-function readFixed64(pbf: PbfReader): string {
-  const low = BigInt(pbf.readFixed32());
-  return ((BigInt(pbf.readFixed32()) << 32n) | low).toString();
+  #status(outerEnd: number): NonNullable<OtlpSpan["status"]> {
+    const end = this.enter(outerEnd);
+    const status: NonNullable<OtlpSpan["status"]> = {};
+    while (this.position < end) {
+      const tag = this.varint();
+      if (tag === 18) status.message = this.text();
+      else if (tag === 24) status.code = this.varint();
+      else this.skip(tag);
+    }
+    this.leave(end);
+    return status;
+  }
 }

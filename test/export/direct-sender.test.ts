@@ -24,14 +24,15 @@ async function sendOnce(url: string): Promise<Outcome> {
 describe("the request", () => {
   test("goes to the route, whole, and says what it is", async () => {
     await using server = await scriptedServer(stored);
-    const parts = [Uint8Array.of(1, 2), Uint8Array.of(), Uint8Array.of(3)];
+    // A field that nobody knows: the server decodes what comes.
+    const parts = [Uint8Array.of(16, 130), Uint8Array.of(), Uint8Array.of(1)];
     const protobuf = { bytes: parts, contentType: "application/x-protobuf" } as const;
     const outcome = await sendDirect(destinationAt(`${server.url}/behind/a/proxy`), protobuf, "none", 2_000);
     expect(outcome).toMatchObject({ kind: "answer", status: 200, contentType: "application/json", json: {} });
     const [request] = server.requests;
     expect(request?.method).toBe("POST");
     expect(request?.path).toBe(`/behind/a/proxy${otlpPath}`);
-    expect([...(request?.bytes ?? [])]).toEqual([1, 2, 3]);
+    expect([...(request?.bytes ?? [])]).toEqual([16, 130, 1]);
     expect(request?.headers).toMatchObject({
       authorization: `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`,
       "content-type": "application/x-protobuf",

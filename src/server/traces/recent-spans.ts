@@ -1,0 +1,35 @@
+import { LRUCache } from "lru-cache";
+
+/** A client repeats a request within a minute or so. About 25 MB when all are in use. */
+const mostSpans = 100_000;
+
+/** The spans of a request that were offered together: committed when everything up to that number is. */
+export interface Offering {
+  sequence: number;
+  /** They may not be in the journal although their number is: who sends one again, sends a new one. */
+  isLost: boolean;
+}
+
+interface Seen {
+  checksum: number;
+  offering: Offering;
+}
+
+/**
+ * What a project was sent of late, so that a client which repeats a request after a lost answer has its spans stored
+ * once: the same ids with the same bytes. The same ids with other bytes are another version of the span, and Langfuse's
+ * to judge. It knows nothing of what was sent before the process began.
+ */
+export class RecentSpans {
+  readonly #seen = new LRUCache<string, Seen>({ max: mostSpans });
+
+  /** With which offering the very same span came before. */
+  find(traceId: string, spanId: string, checksum: number): Offering | undefined {
+    const seen = this.#seen.get(traceId + spanId);
+    return seen === undefined || seen.checksum !== checksum || seen.offering.isLost ? undefined : seen.offering;
+  }
+
+  add(traceId: string, spanId: string, checksum: number, offering: Offering): void {
+    this.#seen.set(traceId + spanId, { checksum, offering });
+  }
+}
