@@ -73,8 +73,12 @@ function listLine(what: string, pairs: readonly { row: Row; beside: Row }[], wor
 }
 
 /** A span that is lost, or a request that failed, costs nothing: such a subject looks better than it is. */
-export function doubtLines({ rows, notRun, failures, machine }: SidecarResults): string[] {
+export function doubtLines({ rows, notRun, failures, machine, loadAverage }: SidecarResults): string[] {
+  const isBusy = loadAverage.atStart > machine.cores / 2;
   return [
+    ...(isBusy
+      ? ["the machine was busy with something else when the run began: its rates and latencies mean little"]
+      : []),
     ...rows.flatMap((row) => {
       const name = `${subjects[row.subject].title}, ${cellName(row.cell)}`;
       const isAll = Number.isNaN(row.arrivedShare) || row.arrivedShare === 1;

@@ -8,7 +8,7 @@ import { end } from "../processes.ts";
 import type { GateHandle, Sink } from "../sink-handle.ts";
 import type { LoadGenerator } from "./load-handle.ts";
 import { type Cell, drainLimitSeconds, type Plan } from "./plan.ts";
-import { cpuMicrosOf, memoryOf } from "./process-account.ts";
+import { cpuMicrosOf, memoryOf, threadMicrosOf } from "./process-account.ts";
 import type { Row } from "./results.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { authorization, type SubjectName, subjects } from "./subjects.ts";
@@ -52,7 +52,7 @@ async function measureServer(
   gate: GateHandle,
   { plan, load }: MeasureContext,
 ): Promise<Row> {
-  const { isDelivering } = subjects[name];
+  const { isDelivering, isSidecar } = subjects[name];
   const job = { ...cell, url: `${url}/v1/traces`, authorization };
   const warmUp = await load.run({ ...job, seconds: plan.warmUpSeconds });
   // What the warm-up has left must not be delivered at the cost of what is measured.
@@ -64,6 +64,7 @@ async function measureServer(
     at: performance.now(),
   };
   const cpuBefore = cpuMicrosOf(pid);
+  const threadsBefore = threadMicrosOf(pid);
   const result = await load.run({ ...job, seconds: plan.measuredSeconds });
   const cpuAtEnd = cpuMicrosOf(pid);
   const atEnd = {
@@ -86,6 +87,7 @@ async function measureServer(
     failures: result.failures,
     meanBodyBytes: result.meanBodyBytes,
     cpuMicrosPerSpan: (cpuMicrosOf(pid) - cpuBefore) / accepted,
+    threadMicrosPerSpan: isSidecar ? growth(threadsBefore, threadMicrosOf(pid), accepted) : {},
     subjectCores: (cpuAtEnd - cpuBefore) / elapsedMicros,
     generatorCores: result.generatorLoad,
     sinkCores: (atEnd.sinkMicros - before.sinkMicros) / elapsedMicros,
@@ -93,6 +95,16 @@ async function measureServer(
     arrivedShare: arrived / accepted,
     memory: memoryOf(pid),
   };
+}
+
+function growth(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+  spans: number,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(after).map(([what, micros]) => [what, (micros - (before[what] ?? 0)) / spans]),
+  );
 }
 
 /** Spans at the gate, once so many are there or no more are waited for. */

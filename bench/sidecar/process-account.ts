@@ -1,5 +1,5 @@
 /** CPU and memory of another process, from Linux's own accounts; elsewhere nothing is known. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** Linux counts in hundredths of a second for everybody outside of it. */
 const microsPerTick = 10_000;
@@ -16,6 +16,32 @@ export function cpuMicrosOf(pid: number): number {
   } catch {
     return Number.NaN;
   }
+}
+
+/** Names of the sidecar's threads, as the kernel cuts them to fifteen characters → what they do. */
+const threadNames: Readonly<Record<string, string>> = {
+  "span-buffer-pum": "pump",
+  WorkerThread: "exports",
+  V8Worker: "V8 (collection, compilation)",
+};
+/** Node's own name for it differs by version, and its id does not. */
+const firstThread = "requests";
+
+/** CPU of the living threads so far, by what they do, in microseconds; empty: unknown. */
+export function threadMicrosOf(pid: number): Record<string, number> {
+  const micros: Record<string, number> = {};
+  try {
+    for (const id of readdirSync(`/proc/${pid}/task`)) {
+      const folder = `/proc/${pid}/task/${id}`;
+      const name = threadNames[readFileSync(`${folder}/comm`, "utf8").trim()] ?? "other";
+      const [nanos] = readFileSync(`${folder}/schedstat`, "utf8").split(" ");
+      const what = Number(id) === pid ? firstThread : name;
+      micros[what] = (micros[what] ?? 0) + Number(nanos) / 1000;
+    }
+  } catch {
+    return {};
+  }
+  return micros;
 }
 
 export interface Memory {

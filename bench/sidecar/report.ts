@@ -2,7 +2,7 @@
 import { boundLines, doubtLines, slowerLines } from "./findings.ts";
 import type { SidecarResults } from "./results.ts";
 import { type Subject, subjects } from "./subjects.ts";
-import { commitTable, figure, loadTables } from "./tables.ts";
+import { commitTable, figure, loadTables, threadTable } from "./tables.ts";
 
 const introduction = `# The sidecar's benchmark
 
@@ -24,7 +24,7 @@ const method = `## How it is measured
 - **A request** carries spans of bench/content.ts (an LLM call of 1.2 KB as a record, ten spans a trace), uncompressed, made before the clock starts. Every request has other trace and span ids, written into the prepared bytes.
 - **Latency** is taken by autocannon for each answer with the process's clock, from before the request is written until its answer is read, and kept as it is. Its own histogram is not used: it keeps whole milliseconds. With fewer than 1,000 answers there is no 99.9th percentile; then the slowest is shown.
 - **CPU** is that of the process with all its threads (\`/proc/PID/stat\`, to 10 ms), from the first request of the measured time until everything that was accepted is at the sink, over the spans accepted. So nobody gains by leaving work for later. \`left\` is what was accepted and not yet at the sink when the load ended.
-- **Memory** is resident memory once all is delivered, of it pages of files (the Collector's queue is a file mapped into memory), and the most it ever was, warm-up included.
+- **Memory** is resident memory once all is delivered, of it pages of files (programs, and the Collector's queue, which is mapped into memory), and the most it ever was, warm-up included.
 - **A process for each row**, on a new folder, warmed up under the same load, with what that left delivered before the measurement begins. A batch that does not fill is sent after half a second by everybody.
 - **The sink** plays Langfuse: it counts the spans, keeps nothing and answers at once.
 - **Not waiting for the commit** is bench/sidecar/uncommitted.ts, the same server with a \`whenCommitted\` that resolves at once.
@@ -32,15 +32,16 @@ const method = `## How it is measured
 
 export function sidecarMarkdown(results: SidecarResults): string {
   const commits = commitTable(results);
+  const threads = threadTable(results);
   const sections = [
     introduction,
     machineLines(results),
     ...(results.isQuick ? ["**A quick run: it shows that the suite works; its figures mean nothing.**"] : []),
-    "## Bounds",
-    list(boundLines(results)),
+    ...titled("## Bounds", list(boundLines(results))),
     ...titled("## Where the Collector is ahead", list(slowerLines(results))),
     ...titled("## What is to be known besides", list(doubtLines(results))),
     ...(commits.length === 0 ? [] : ["## The cost of the commit", ...commits]),
+    ...(threads.length === 0 ? [] : ["## Where the sidecar's CPU goes, µs a span", ...threads]),
     "## Figures",
     ...loadTables(results),
     method,

@@ -18,6 +18,8 @@ export interface Row {
   meanBodyBytes: number;
   /** Of all threads, from the first request until everything that was accepted is at the sink, over the spans accepted. */
   cpuMicrosPerSpan: number;
+  /** The same by kind of thread; of the sidecar only. */
+  threadMicrosPerSpan: Record<string, number>;
   /** CPU in use during the load, in cores. */
   subjectCores: number;
   generatorCores: number;

@@ -25,6 +25,7 @@ export interface Subject {
   /** Does it pass on what it takes? */
   isDelivering: boolean;
   isCollector: boolean;
+  isSidecar: boolean;
   /** Numbers of connections; undefined: all of the plan. */
   connections?: readonly number[];
   start(context: StartContext): Promise<ServerProcess>;
@@ -47,6 +48,7 @@ export const subjects: Readonly<Record<SubjectName, Subject>> = {
     note: "`span-buffer serve` with its defaults: the answer comes after the commit (SQLite, WAL, `synchronous = NORMAL`: a commit outlives the process; the write-ahead log reaches the disk with a checkpoint).",
     isDelivering: true,
     isCollector: false,
+    isSidecar: true,
     start: (context) => startSidecar([commandLine, "serve"], context),
   },
   "sidecar-uncommitted": {
@@ -54,6 +56,7 @@ export const subjects: Readonly<Record<SubjectName, Subject>> = {
     note: "The same without waiting for the commit: the difference is its cost. Spans are journalled and delivered all the same. Only the benchmark can do so.",
     isDelivering: true,
     isCollector: false,
+    isSidecar: true,
     start: (context) => startSidecar([uncommitted, "serve"], context),
   },
   collector: {
@@ -61,6 +64,7 @@ export const subjects: Readonly<Record<SubjectName, Subject>> = {
     note: "OpenTelemetry Collector, OTLP/HTTP with a persistent sending queue (`file_storage`, bbolt) that does not wait for the disk, its default: as durable as the sidecar, a killed process loses nothing.",
     isDelivering: true,
     isCollector: true,
+    isSidecar: false,
     start: (context) => startCollector(context, false),
   },
   "collector-fsync": {
@@ -68,6 +72,7 @@ export const subjects: Readonly<Record<SubjectName, Subject>> = {
     note: "The same with `fsync: true`: each write of the queue waits for the disk, so what was answered outlives the machine too. More than the sidecar promises.",
     isDelivering: true,
     isCollector: true,
+    isSidecar: false,
     start: (context) => startCollector(context, true),
   },
   floor: {
@@ -75,6 +80,7 @@ export const subjects: Readonly<Record<SubjectName, Subject>> = {
     note: "`node:http` that reads the request, answers 200 and keeps nothing: what the load generator and the machine can do at all.",
     isDelivering: false,
     isCollector: false,
+    isSidecar: false,
     connections: [10],
     start: () => startNode([floor], {}),
   },

@@ -1,5 +1,5 @@
 /** The figures as Markdown tables. */
-import { type Cell } from "./plan.ts";
+import type { Cell } from "./plan.ts";
 import { findRow, type Row, type SidecarResults, spansPerCpuSecond } from "./results.ts";
 import { subjects } from "./subjects.ts";
 
@@ -68,7 +68,27 @@ export function commitTable({ rows }: SidecarResults): string[] {
       ],
     ];
   });
-  return lines.length === 0 ? [] : [table(["load", "p50 + ms", "p99 + ms", "× spans/s", "× CPU a span"], lines)];
+  return lines.length === 0 ? [] : [table(["load", "p50 + ms", "p99 + ms", "× spans/s", "× CPU a span"], lines, 1)];
+}
+
+/** Which of the sidecar's threads uses how much CPU a span, in microseconds. */
+export function threadTable({ rows }: SidecarResults): string[] {
+  const some = rows.filter(
+    ({ subject, threadMicrosPerSpan }) => subject === "sidecar" && Object.keys(threadMicrosPerSpan).length > 0,
+  );
+  if (some.length === 0) return [];
+  const heads = [...new Set(some.flatMap(({ threadMicrosPerSpan }) => Object.keys(threadMicrosPerSpan)))];
+  return [
+    table(
+      ["load", "all", ...heads],
+      some.map(({ cell, cpuMicrosPerSpan, threadMicrosPerSpan }) => [
+        cellName(cell),
+        figure(cpuMicrosPerSpan),
+        ...heads.map((head) => figure(threadMicrosPerSpan[head])),
+      ]),
+      1,
+    ),
+  ];
 }
 
 export function cellName({ spansPerRequest, encoding, connections }: Cell): string {
@@ -94,8 +114,9 @@ function groups(rows: readonly Row[]): { cell: Cell; rows: Row[] }[] {
   return [...found.values()];
 }
 
-function table(heads: readonly string[], lines: readonly (readonly string[])[]): string {
-  return [line(heads), line(heads.map((_, index) => (index < 2 ? "---" : "---:"))), ...lines.map(line)].join("\n");
+/** @param names columns that are no figures. */
+function table(heads: readonly string[], lines: readonly (readonly string[])[], names = 2): string {
+  return [line(heads), line(heads.map((_, index) => (index < names ? "---" : "---:"))), ...lines.map(line)].join("\n");
 }
 
 function line(cells: readonly string[]): string {
