@@ -5,7 +5,6 @@
  */
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { pipeline } from "node:stream/promises";
 import type { HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Context, Hono } from "hono";
@@ -123,9 +122,18 @@ function keepWhenWhole(answer: IncomingMessage, key: string, prompts: PromptCach
 }
 
 /** Streams the answer as it comes. One that breaks off breaks the caller's off too: nothing may look whole that is not. */
-async function passBack(answer: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  outgoing.writeHead(answer.statusCode ?? 502, headerObject(passedOn(answer.rawHeaders)));
-  await pipeline(answer, outgoing).catch(() => undefined);
+function passBack(answer: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  if (outgoing.destroyed) answer.destroy();
+  return new Promise((resolve) => {
+    if (outgoing.destroyed) return resolve();
+    outgoing.once("close", resolve);
+    answer.once("close", () => {
+      if (!answer.complete) outgoing.destroy();
+    });
+    answer.on("error", () => outgoing.destroy());
+    outgoing.writeHead(answer.statusCode ?? 502, headerObject(passedOn(answer.rawHeaders)));
+    answer.pipe(outgoing);
+  });
 }
 
 function failed(
