@@ -158,6 +158,7 @@ describe("span-buffer serve", () => {
         {},
         /unknown option '--batchsize'\n\(Did you mean --batch-size\?\)/,
       ],
+      ["a misspelt flag with a secret", [`--secretkey=${secret}`], {}, /unknown option '--secretkey'\n/],
       ["a value out of range", ["--batch-size", "0"], {}, /option --batch-size 0 is not allowed: 1 … 10000/],
       ["no number", ["--port", "http"], {}, /option --port "http" is not allowed: 0 … 65535/],
       ["a variable", [], { LANGFUSE_FLUSH_AT: "many" }, /option "LANGFUSE_FLUSH_AT" "many" is not allowed: 1 … 10000/],

@@ -37,6 +37,7 @@ export function serveCommand(): Command {
     .option("--log-level <level>", "debug, info, warn, error or silent (default: info)")
     .optionsGroup("Options of the buffer (each project has its own):")
     .showHelpAfterError("(span-buffer serve --help shows what there is)")
+    .configureOutput({ outputError: (text, write) => write(withoutValue(text)) })
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : usageExitCode));
   for (const flag of bufferFlags()) command.addOption(flag);
   return command.action(async (values: Flags) => {
@@ -50,4 +51,9 @@ export function serveCommand(): Command {
       process.exitCode = 1;
     }
   });
+}
+
+/** `unknown option '--secretkey=sk-lf-…'`: commander shows the value too, and it may be a key. */
+function withoutValue(message: string): string {
+  return message.replace(/(unknown option '[^'=]*)=[^\n]*'/, "$1'");
 }
