@@ -7,6 +7,14 @@ import type { Storage } from "./storage.ts";
 const defaultPageSize = 50;
 const maxPageSize = 100;
 
+const project = {
+  id: "project-stand-in",
+  name: "Stand-in",
+  // Langfuse's Python SDK takes no project without it.
+  organization: { id: "organization-stand-in", name: "Stand-in" },
+  metadata: {},
+};
+
 /** The one prompt that there is. */
 const prompt = {
   id: "prompt-stand-in",
@@ -35,9 +43,7 @@ export function addLookUpRoutes(app: Hono, { keys, storage, version }: LookUpOpt
     if (access.kind === "scores-only") return context.json({ message: "Access denied: use Basic authentication" }, 403);
     return await next();
   });
-  app.get("/api/public/projects", (context) =>
-    context.json({ data: [{ id: "project-stand-in", name: "Stand-in", metadata: {} }] }),
-  );
+  app.get("/api/public/projects", (context) => context.json({ data: [project] }));
   app.get("/api/public/v2/prompts/:name", (context) => {
     const name = context.req.param("name");
     return name === prompt.name ? context.json(prompt) : notFound(context, `Prompt not found: ${name}`);

@@ -38,19 +38,30 @@ export function addSpanRoutes(app: Hono, options: SpanRouteOptions): void {
     app.post("/api/public/otel/v1/traces", (context) => takeOtlp(context, options));
   }
   app.post("/api/public/ingestion", (context) => takeEvents(context, options));
-  app.post("/api/public/scores", (context) => takeScore(context, options));
+  app.post("/api/public/scores", (context) => takeScores(context, options));
 }
 
-async function takeScore(context: Context, { keys, storage }: SpanRouteOptions): Promise<Response> {
+/** One score, or a list of them, as Langfuse's Python SDK sends them from version 5 on. */
+async function takeScores(context: Context, { keys, storage }: SpanRouteOptions): Promise<Response> {
   const access = accessOf(context.req.header("authorization"), keys);
   if (access.kind === "refused") return context.json({ error: "UnauthorizedError", message: access.message }, 401);
-  const body = await context.req.json<Record<string, unknown>>();
-  const id = typeof body["id"] === "string" ? body["id"] : randomUUID();
-  const event = { id, type: "score-create", timestamp: new Date().toISOString(), body: { ...body, id } };
-  const { status, error } = judgeEvent(event, false);
-  if (status !== 201) return context.json({ message: "Invalid request data", error }, 400);
-  storage.storeEvents([event]);
-  return context.json({ id });
+  const json = await context.req.json<Record<string, unknown> | Record<string, unknown>[]>();
+  const results = [json].flat().map((body) => {
+    const id = typeof body["id"] === "string" ? body["id"] : randomUUID();
+    return judgeEvent({ id, type: "score-create", timestamp: new Date().toISOString(), body: { ...body, id } }, false);
+  });
+  const stored = results.flatMap(({ event, status }) => (status === 201 ? [event] : []));
+  const errors = results.flatMap(({ status, error }) => (status === 201 ? [] : [error]));
+  storage.storeEvents(stored);
+  if (!Array.isArray(json)) {
+    const [error] = errors;
+    return error === undefined
+      ? context.json({ id: stored[0]?.id })
+      : context.json({ message: "Invalid request data", error }, 400);
+  }
+  if (errors.length === 0) return context.json({ message: "Accepted" }, 202);
+  const messages = errors.map((message) => ({ message }));
+  return context.json({ accepted: stored.length, rejected: errors.length, errors: messages }, 207);
 }
 
 async function takeOtlp(context: Context, options: SpanRouteOptions): Promise<Response> {

@@ -1,7 +1,7 @@
 import { openDatabase, type SqliteDatabase } from "../buffer/sqlite.ts";
 import { type IngestionEvent, isObservation, withoutNull } from "./ingestion-request.ts";
 import { viewOfIngestion } from "./ingestion-view.ts";
-import type { StoredSpan } from "./observation.ts";
+import { type StoredSpan, textOrNull } from "./observation.ts";
 import type { ReceivedSpan } from "./otlp-request.ts";
 import { viewOfOtlp } from "./otlp-view.ts";
 
@@ -43,10 +43,14 @@ export class Storage {
     this.#database.pragma("journal_mode = WAL");
     this.#database.pragma("synchronous = OFF");
     this.#database.exec(schema);
-    // What came first stays, as on a server that recognises the id; how often it came is counted.
+    // What came first stays, as on a server that recognises the id; how often it came is counted. Where an update was
+    // first (the old JS SDK sends some so), its create goes under it.
     this.#insertSpan = this.#database.prepare<[string, string, string | null, string]>(
       `INSERT INTO spans (id, trace_id, event_type, source, arrivals) VALUES (?, ?, ?, ?, 1)
-       ON CONFLICT (id) DO UPDATE SET arrivals = arrivals + 1`,
+       ON CONFLICT (id) DO UPDATE SET
+         arrivals = arrivals + (coalesce(event_type, '') NOT LIKE '%-update'),
+         source = iif(event_type LIKE '%-update', json_patch(excluded.source, source), source),
+         event_type = iif(event_type LIKE '%-update', excluded.event_type, event_type)`,
     );
     // An update is no arrival: it changes what is there, or is all that there is.
     this.#updateSpan = this.#database.prepare<[string, string, string, string]>(
@@ -139,7 +143,7 @@ export class Storage {
   #storeEvent({ id = "", type = "", timestamp, body: given = {} }: IngestionEvent): void {
     const body = withoutNull(given);
     const source = JSON.stringify(body);
-    const ids = [String(body["id"] ?? id), String(body["traceId"])] as const;
+    const ids = [textOrNull(body["id"]) ?? id, textOrNull(body["traceId"]) ?? ""] as const;
     if (type === "score-create") this.#upsertScore.run(ids[0], JSON.stringify({ timestamp, ...body }));
     else if (type === "trace-create") this.#upsertTrace.run(ids[0], this.#traceSourceWith(ids[0], body));
     else if (isUpdate(type)) this.#updateSpan.run(...ids, type, source);
@@ -149,12 +153,12 @@ export class Storage {
   /** Tags add up; what a trace said first of its time stays. */
   #traceSourceWith(id: string, body: Record<string, unknown>): string {
     const before = this.trace(id);
-    const tags = [before["tags"], body["tags"]].flatMap((list) => (Array.isArray(list) ? (list as unknown[]) : []));
+    const tags = [before["tags"], body["tags"]].flatMap((list) => (Array.isArray(list) ? list.map(String) : []));
     return JSON.stringify({
       ...body,
       timestamp: before["timestamp"] ?? body["timestamp"],
       environment: before["environment"] ?? body["environment"],
-      ...(tags.length === 0 ? {} : { tags: [...new Set(tags)].toSorted() }),
+      ...(tags.length === 0 ? {} : { tags: [...new Set(tags)].toSorted((a, b) => (a < b ? -1 : 1)) }),
     });
   }
 

@@ -9,13 +9,16 @@ import { readBody } from "../http/request-body.ts";
 import { type Judgement, judge, scoreEvent } from "./judge.ts";
 import { RecentScores } from "./recent-scores.ts";
 
+/** What Langfuse takes; its SDKs send less. A larger body would hold the server for too long while it is judged. */
+const longestBodyBytes = 4_718_592;
+
 /** For clients that heed it; Langfuse's SDKs come again after some seconds of their own. */
 const retryAfterSeconds = "5";
 
 export function addIngestionRoutes(app: Hono, context: ServerContext): void {
   const route = new IngestionRoutes(context);
   app.post("/api/public/ingestion", (request) => route.takeBatch(request));
-  app.post("/api/public/scores", (request) => route.takeScore(request));
+  app.post("/api/public/scores", (request) => route.takeScores(request));
 }
 
 interface Received {
@@ -49,20 +52,20 @@ class IngestionRoutes {
     return request.json(multiStatus(judgements), 207);
   }
 
-  async takeScore(request: Context): Promise<Response> {
+  /** One score, or a list of them, as Langfuse's Python SDK sends them from version 5 on. */
+  async takeScores(request: Context): Promise<Response> {
     const received = await this.#receive(request);
     if (received instanceof Response) return received;
     const { project, json } = received;
-    const score = scoreEvent(json);
-    if ("error" in score) {
-      this.#context.metrics.rejected(project.name, "score", "invalid", 1);
-      return request.json({ message: "Invalid request data", error: score.error }, 400);
-    }
-    const { event } = score;
-    const trouble = await this.#commitScores(project, [event]);
-    return trouble === undefined
-      ? request.json({ id: event.body["id"] })
-      : this.#unavailable(request, project, trouble);
+    const judged = (Array.isArray(json) ? (json as unknown[]) : [json]).map(scoreEvent);
+    const events = judged.flatMap((score) => ("event" in score ? [score.event] : []));
+    const errors = judged.flatMap((score) => ("error" in score ? [score.error] : []));
+    const trouble = await this.#commitScores(project, events);
+    if (trouble !== undefined) return this.#unavailable(request, project, trouble);
+    if (errors.length > 0) this.#context.metrics.rejected(project.name, "score", "invalid", errors.length);
+    return Array.isArray(json)
+      ? answerScoreList(request, events.length, errors)
+      : answerScore(request, events[0], errors[0]);
   }
 
   async #receive(request: Context): Promise<Received | Response> {
@@ -72,7 +75,7 @@ class IngestionRoutes {
       const error = project.status === 401 ? "UnauthorizedError" : "ForbiddenError";
       return request.json({ error, message: project.message }, project.status);
     }
-    const read = await readBody(request, { maxBytes: options.maxRequestBytes });
+    const read = await readBody(request, { maxBytes: Math.min(options.maxRequestBytes, longestBodyBytes) });
     if ("status" in read) return request.json({ message: read.message }, read.status);
     try {
       return { project, json: JSON.parse(read.body.toString()) as unknown };
@@ -129,6 +132,18 @@ class IngestionRoutes {
 
 function eventsOf(judgements: readonly Judgement[], fate: "score" | "legacy"): IngestionEvent[] {
   return judgements.flatMap((judgement) => (judgement.fate === fate ? [judgement.event] : []));
+}
+
+function answerScore(request: Context, event: IngestionEvent | undefined, error: string | undefined): Response {
+  if (event === undefined) return request.json({ message: "Invalid request data", error }, 400);
+  return request.json({ id: event.body["id"] });
+}
+
+/** Langfuse's answers, of the generated API of its Python SDK 5.0.4: 202, or 207 with what was refused. */
+function answerScoreList(request: Context, accepted: number, errors: readonly string[]): Response {
+  if (errors.length === 0) return request.json({ message: "Accepted" }, 202);
+  const messages = errors.map((message) => ({ message }));
+  return request.json({ accepted, rejected: errors.length, errors: messages }, 207);
 }
 
 /** Langfuse's answer: each event that is kept, and each that is refused. */
