@@ -4,6 +4,8 @@
  */
 import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import { Announcer } from "../workers/announcer.ts";
+import type { Log } from "./context.ts";
 import type { ResolvedSidecarOptions } from "./options.ts";
 import type { TlsFiles } from "./tls.ts";
 
@@ -35,4 +37,15 @@ export function createHttpServer(
   // No byte in either direction for longer than anything of ours takes: a client that does not read its answer.
   server.timeout = requestTimeoutMs + Math.max(commitTimeoutMs, options.buffer.exportTimeoutMs);
   return server;
+}
+
+/** Clients see a reset, which says nothing. */
+export function announceRefusals(server: Server, log: Log): void {
+  const announcer = new Announcer((said) => {
+    if (said.type === "notice") log.warn({}, said.message);
+  });
+  server.on("drop", () => {
+    const words = `a connection was refused: ${server.maxConnections} are open, and --max-connections allows no more`;
+    announcer.say("refused", "warn", words);
+  });
 }

@@ -48,7 +48,7 @@ export interface TraceDefaults {
   tags?: readonly string[] | undefined;
 }
 
-export const sidecarDefaults: Omit<SidecarOptions, "buffer"> = {
+const sidecarDefaults: Omit<SidecarOptions, "buffer"> = {
   host: "127.0.0.1",
   port: 4318,
   maxRequestBytes: 64 * 1024 * 1024,

@@ -39,6 +39,8 @@ export class RunningProject implements Project {
   #name: string;
   #eventPipeline: Pipeline | undefined;
   #shutdown: Promise<FlushResult[]> | undefined;
+  /** The buffers that there are now are shut down; another would not be. */
+  #isClosing = false;
 
   constructor(name: string, options: ResolvedOptions, log: Log) {
     this.#name = name;
@@ -64,7 +66,7 @@ export class RunningProject implements Project {
   }
 
   get events(): CommittingSink {
-    if (this.#eventPipeline === undefined && this.#shutdown !== undefined) return closedSink;
+    if (this.#eventPipeline === undefined && this.#isClosing) return closedSink;
     this.#eventPipeline ??= this.#openEvents();
     return this.#eventPipeline;
   }
@@ -85,6 +87,7 @@ export class RunningProject implements Project {
     const deadlineMs = performance.now() + limitMs;
     // First: what is complete goes into the buffers while they still take something.
     await this.legacy.close(limitMs * heldShare);
+    this.#isClosing = true;
     const leftMs = Math.max(0, deadlineMs - performance.now());
     return await Promise.all(this.pipelines().map(({ pipeline }) => pipeline.shutdown(leftMs)));
   }

@@ -8,7 +8,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import { hostOf } from "../export/redact.ts";
 import { createApp } from "./app.ts";
 import type { Log } from "./context.ts";
-import { createHttpServer } from "./http-server.ts";
+import { announceRefusals, createHttpServer } from "./http-server.ts";
 import { createLog } from "./log.ts";
 import { isLoopback, isSameAddress } from "./loopback.ts";
 import { type ResolvedSidecarOptions, resolveSidecarOptions, type SidecarOptions } from "./options.ts";
@@ -56,6 +56,7 @@ export async function startSidecar(
   const requests = new RequestsUnderWay(server);
   // First of all: nothing has been started yet if the port is taken.
   const port = await listen(server, options);
+  announceRefusals(server, log);
   server.on("error", (error) => log.error({}, `the server: ${error.message}`));
   const { host, buffer } = options;
   try {

@@ -327,10 +327,6 @@ describe("prompts", () => {
     return langfuse((_, response) => response.writeHead(200, json).end(greeting));
   }
 
-  async function ask(url: string, headers: Record<string, string> = { authorization }): Promise<Response> {
-    return fetch(url, { headers });
-  }
-
   const troubles: readonly [string, (upstream: Langfuse) => void | Promise<void>][] = [
     ["is away", (upstream) => upstream.stop()],
     ["does not answer", (upstream) => void (upstream.handler = () => undefined)],
@@ -420,6 +416,10 @@ describe("prompts", () => {
     expect(upstream.requests.map(({ headers }) => headers["accept-encoding"])).toEqual(["identity", "gzip, deflate"]);
   });
 });
+
+function ask(url: string, headers: Record<string, string> = { authorization }): Promise<Response> {
+  return fetch(url, { headers });
+}
 
 /** One request as it stands; everything that comes back. */
 function raw(url: string, lines: readonly string[]): Promise<string> {

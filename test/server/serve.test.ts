@@ -180,6 +180,9 @@ describe("limits", () => {
     const third = rawClient(sidecar, ask);
     await until(third.isClosed);
     expect(third.received()).toBe("");
+    expect(sidecar.log.filter(({ level }) => level === "warn").map(({ message }) => message)).toContain(
+      "a connection was refused: 2 are open, and --max-connections allows no more",
+    );
     taken[0]?.socket.destroy();
     let fourth = rawClient(sidecar, ask);
     await until(() => {
@@ -238,10 +241,16 @@ describe("closing", () => {
   });
 });
 
+type TlsPaths = Record<"tlsCertificateFile" | "tlsKeyFile", string>;
+
+function startWith(paths: TlsPaths): Promise<unknown> {
+  return startSidecar({ port: 0, logLevel: "silent", ...paths });
+}
+
 describe("TLS", () => {
   const authority = makeAuthority("sidecar test");
 
-  function files(): { tlsCertificateFile: string; tlsKeyFile: string; renew(name: string): void } {
+  function files(): { paths: TlsPaths; renew: (name: string) => void } {
     const directory = temporaryDirectory();
     const [tlsCertificateFile, tlsKeyFile] = [join(directory, "cert.pem"), join(directory, "key.pem")];
     const renew = (name: string): void => {
@@ -250,7 +259,7 @@ describe("TLS", () => {
       writeFileSync(tlsKeyFile, key, { mode: 0o600 });
     };
     renew("first.example");
-    return { tlsCertificateFile, tlsKeyFile, renew };
+    return { paths: { tlsCertificateFile, tlsKeyFile }, renew };
   }
 
   function peer({ url }: TestSidecar): Promise<PeerCertificate> {
@@ -267,7 +276,7 @@ describe("TLS", () => {
   }
 
   it("is served, and its files are read again", async () => {
-    const { renew, ...paths } = files();
+    const { paths, renew } = files();
     const sidecar = await sidecarFor(nowhere, paths);
     expect(sidecar.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
     const status = await new Promise<number | undefined>((resolve, reject) => {
@@ -290,19 +299,20 @@ describe("TLS", () => {
   });
 
   it("that cannot work is refused at start, with the files' names", async () => {
-    const { renew: _, ...one } = files();
-    const { renew: _other, ...other } = files();
-    const start = (paths: object): Promise<unknown> => startSidecar({ port: 0, logLevel: "silent", ...paths });
-    await expect(start({ ...one, tlsKeyFile: other.tlsKeyFile })).rejects.toThrow(/the key is not the certificate's/);
-    await expect(start({ ...one, tlsCertificateFile: "/nowhere/cert.pem" })).rejects.toThrow(
+    const { paths: one } = files();
+    const { paths: other } = files();
+    await expect(startWith({ ...one, tlsKeyFile: other.tlsKeyFile })).rejects.toThrow(
+      /the key is not the certificate's/,
+    );
+    await expect(startWith({ ...one, tlsCertificateFile: "/nowhere/cert.pem" })).rejects.toThrow(
       "the TLS certificate /nowhere/cert.pem cannot be read: there is no such file",
     );
     writeFileSync(one.tlsCertificateFile, "-----BEGIN NONSENSE-----");
-    await expect(start(one)).rejects.toThrow(/not PEM as TLS needs it/);
+    await expect(startWith(one)).rejects.toThrow(/not PEM as TLS needs it/);
   });
 
   it("that waits for a handshake holds nobody up", async () => {
-    const { renew: _, ...paths } = files();
+    const { paths } = files();
     const sidecar = await sidecarFor(nowhere, { ...paths, requestTimeoutMs: 300 });
     const silent = rawClient(sidecar);
     await until(silent.isClosed);

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import type { HttpBindings } from "@hono/node-server";
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
-import { Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { Log } from "../context.ts";
 import type { RequestsUnderWay } from "../requests-under-way.ts";
 
@@ -87,6 +87,12 @@ export function addServerGauges(registry: Registry, requests: RequestsUnderWay, 
     registers,
     collect: () => active.set(requests.count),
   });
+  const refused = new Counter({
+    name: "span_buffer_receiver_connections_refused_total",
+    help: "Connections that were closed at once, since the most that may be were open",
+    registers,
+  });
+  server.on("drop", () => refused.inc());
   const open: Gauge = new Gauge({
     name: "span_buffer_receiver_connections",
     help: "Open connections",
