@@ -103,6 +103,18 @@ export class HeldEventsFullError extends Error {
   }
 }
 
+interface EntityRow {
+  kind: HeldKind;
+  key: string;
+  traceKey: string | null;
+  stage: HeldStage;
+  nowMs: number;
+  /** When it is due, by stage. */
+  due0: number;
+  due1: number;
+  due2: number;
+}
+
 const entityColumns = `id, kind, key, trace_key AS traceKey, stage, revision, carried_revision AS carriedRevision,
   seen_at_ms AS seenAtMs, end_at_ms AS endAtMs, sent_hash AS sentHash`;
 
@@ -118,7 +130,7 @@ export class HeldEvents {
   readonly #database: SqliteDatabase;
   readonly #limits: HeldEventsLimits;
   readonly #findHash: SqliteStatement<[Buffer], { id: number }>;
-  readonly #touchEntity: SqliteStatement<[HeldKind, string, string | null, number, number, number], { id: number }>;
+  readonly #touchEntity: SqliteStatement<[EntityRow], number>;
   readonly #touchTrace: SqliteStatement<[string, string, number, number]>;
   readonly #insertEvent: SqliteStatement<[number, Buffer, string]>;
   readonly #selectDue: SqliteStatement<[number, number], HeldEntity>;
@@ -152,16 +164,19 @@ export class HeldEvents {
       throw error;
     }
     this.#findHash = database.prepare("SELECT id FROM events WHERE hash = ?");
-    this.#touchEntity = database.prepare(`
+    this.#touchEntity = database
+      .prepare<[EntityRow], number>(`
       INSERT INTO entities (kind, key, trace_key, stage, revision, seen_at_ms, due_at_ms)
-      VALUES (?, ?, ?, ?, 1, ?, ?)
+      VALUES (@kind, @key, @traceKey, @stage, 1, @nowMs, CASE @stage WHEN 0 THEN @due0 WHEN 1 THEN @due1 ELSE @due2 END)
       ON CONFLICT (kind, key) DO UPDATE SET
+        due_at_ms = CASE max(stage, excluded.stage) WHEN 0 THEN @due0 WHEN 1 THEN @due1 ELSE @due2 END,
         trace_key = coalesce(trace_key, excluded.trace_key),
         stage = max(stage, excluded.stage),
         revision = revision + 1,
         seen_at_ms = excluded.seen_at_ms,
         forget_at_ms = NULL
-      RETURNING id, stage`);
+      RETURNING id`)
+      .pluck();
     this.#touchTrace = database.prepare(`
       INSERT INTO entities (kind, key, trace_key, seen_at_ms, forget_at_ms) VALUES ('trace', ?, ?, ?, ?)
       ON CONFLICT (kind, key) DO UPDATE SET
@@ -173,7 +188,7 @@ export class HeldEvents {
     );
     this.#selectEvents = database
       .prepare<[number], string>("SELECT payload FROM events WHERE entity_id = ? ORDER BY id")
-      .pluck() as SqliteStatement<[number], string>;
+      .pluck();
     this.#selectTrace = database.prepare(`SELECT ${entityColumns} FROM entities WHERE kind = 'trace' AND key = ?`);
     this.#settle = database.prepare(`
       UPDATE entities SET
@@ -206,11 +221,17 @@ export class HeldEvents {
     }
     let addedBytes = 0;
     let repeated = 0;
+    const traceKeys = new Set<string>();
     this.#database.transaction(() => {
       for (const event of events) {
-        if (this.#addOne(event, nowMs)) addedBytes += Buffer.byteLength(event.payload);
-        else repeated++;
+        if (!this.#addOne(event, nowMs)) {
+          repeated++;
+          continue;
+        }
+        addedBytes += Buffer.byteLength(event.payload);
+        if (event.kind === "observation" && event.traceKey !== undefined) traceKeys.add(event.traceKey);
       }
+      for (const key of traceKeys) this.#touchTrace.run(key, key, nowMs, nowMs + this.#limits.keepTraceMs);
     })();
     this.#bytes += addedBytes;
     return repeated;
@@ -276,14 +297,19 @@ export class HeldEvents {
       const remove = this.#database.prepare<[number], { entity_id: number; bytes: number }>(
         "DELETE FROM events WHERE id = ? RETURNING entity_id, octet_length(payload) AS bytes",
       );
-      const removeEntity = this.#database.prepare<[number, number]>(
-        "DELETE FROM entities WHERE id = ? AND NOT EXISTS (SELECT 1 FROM events WHERE entity_id = ?)",
+      const removeEntity = this.#database.prepare<[number], { trace_key: string | null }>(
+        `DELETE FROM entities WHERE id = ? AND NOT EXISTS (SELECT 1 FROM events WHERE entity_id = entities.id)
+         RETURNING trace_key`,
       );
+      // Of a trace that stood there for its observations alone.
+      const removeTrace = this.#database.prepare<[string]>(`DELETE FROM entities WHERE kind = 'trace' AND key = ?
+        AND NOT EXISTS (SELECT 1 FROM events WHERE entity_id = entities.id)`);
       for (const id of ids) {
         const gone = remove.get(id);
         if (gone === undefined) continue;
         bytes += gone.bytes;
-        removeEntity.run(gone.entity_id, gone.entity_id);
+        const key = removeEntity.get(gone.entity_id)?.trace_key;
+        if (typeof key === "string") removeTrace.run(key);
       }
     })();
     this.#bytes -= bytes;
@@ -306,19 +332,18 @@ export class HeldEvents {
   #addOne({ kind, key, traceKey, stage, payload }: HeldEvent, nowMs: number): boolean {
     const hash = hashOf(payload);
     if (this.#findHash.get(hash) !== undefined) return false;
-    const { patience, keepTraceMs } = this.#limits;
-    const dueAtMs = nowMs + patience[kind][stage];
-    const entity = this.#touchEntity.get(kind, key, traceKey ?? null, stage, nowMs, dueAtMs) as {
-      id: number;
-      stage: HeldStage;
-    };
-    this.#insertEvent.run(entity.id, hash, payload);
-    this.#database
-      .prepare("UPDATE entities SET due_at_ms = ? WHERE id = ?")
-      .run(nowMs + patience[kind][entity.stage], entity.id);
-    if (kind === "observation" && traceKey !== undefined) {
-      this.#touchTrace.run(traceKey, traceKey, nowMs, nowMs + keepTraceMs);
-    }
+    const [due0, due1, due2] = this.#limits.patience[kind];
+    const entityId = this.#touchEntity.get({
+      kind,
+      key,
+      traceKey: traceKey ?? null,
+      stage,
+      nowMs,
+      due0: nowMs + due0,
+      due1: nowMs + due1,
+      due2: nowMs + due2,
+    }) as number;
+    this.#insertEvent.run(entityId, hash, payload);
     return true;
   }
 

@@ -18,7 +18,7 @@ const mergeTable: Readonly<Record<string, Merge>> = {
   timestamp: (before, value) => before ?? value,
   environment: (before, value) => before ?? value,
   metadata: (before, value) => deepMerge(before, recordOf(value)),
-  tags: (before, value) => (Array.isArray(value) ? [...new Set([...listOf(before), ...value])].toSorted() : before),
+  tags: (before, value) => (Array.isArray(value) ? sortedTags([...textsOf(before), ...textsOf(value)]) : before),
   // An empty object says nothing.
   usageDetails: (before, value) => (isRecord(value) && Object.keys(value).length > 0 ? value : before),
   costDetails: (before, value) => (isRecord(value) && Object.keys(value).length > 0 ? value : before),
@@ -48,8 +48,11 @@ export function mergeEvents(events: readonly IngestionEvent[]): { first: Ingesti
 
 /** By their timestamps; of two at one moment what creates goes before what updates. */
 function inOrder(events: readonly IngestionEvent[]): IngestionEvent[] {
-  const rankOf = ({ type }: IngestionEvent): number => (eventKind(type)?.isUpdate === true ? 1 : 0);
   return events.toSorted((a, b) => Date.parse(a.timestamp) - Date.parse(b.timestamp) || rankOf(a) - rankOf(b));
+}
+
+function rankOf({ type }: IngestionEvent): number {
+  return eventKind(type)?.isUpdate === true ? 1 : 0;
 }
 
 /** Langfuse keeps metadata that is no object under the key `metadata`. */
@@ -57,8 +60,13 @@ function recordOf(metadata: unknown): Body {
   return isRecord(metadata) ? metadata : { metadata };
 }
 
-function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** Each once, as Langfuse sorts them. */
+function sortedTags(tags: readonly string[]): string[] {
+  return [...new Set(tags)].toSorted((a, b) => (a < b ? -1 : 1));
 }
 
 /** As lodash's `merge`, which Langfuse uses: objects key by key, lists entry by entry. */

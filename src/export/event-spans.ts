@@ -109,9 +109,11 @@ export function observationSpan(
   return { span, endMs };
 }
 
+type TraceFieldsOrNot = { [Name in keyof TraceFields]: TraceFields[Name] | undefined };
+
 /** What goes along with every span. */
 function fieldsOfTrace({ body }: MergedTrace): Pick<SpanPayload, "trace" | "environment" | "release"> {
-  const trace: { [Name in keyof TraceFields]: TraceFields[Name] | undefined } = {
+  const trace: TraceFieldsOrNot = {
     userId: textOf(body["userId"]),
     sessionId: textOf(body["sessionId"]),
     traceName: textOf(body["name"]),
@@ -120,7 +122,7 @@ function fieldsOfTrace({ body }: MergedTrace): Pick<SpanPayload, "trace" | "envi
     public: typeof body["public"] === "boolean" ? body["public"] : undefined,
   };
   return withoutAbsent({
-    trace: withoutAbsent(trace) as TraceFields,
+    trace: withoutAbsent<TraceFieldsOrNot>(trace),
     environment: textOf(body["environment"]),
     release: textOf(body["release"]),
   });

@@ -52,7 +52,7 @@ async function sendTo(
   options: TaskOptions = {},
 ): Promise<ExportReport> {
   const texts = events.map((one) => (typeof one === "string" ? one : JSON.stringify(one)));
-  return await send(taskFor(server.url, texts, { transport: "auto", ...options } as TaskOptions));
+  return await send(taskFor(server.url, texts, { transport: "auto", ...options }));
 }
 
 const sent = (server: ScriptedServer): ReceivedRequest[] =>

@@ -13,7 +13,7 @@ import { served } from "./traces-support/server.ts";
 
 export const publicKey = "pk-lf-stand-in";
 export const secretKey = "sk-lf-stand-in";
-export const authorization: string = `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`;
+const authorization: string = `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`;
 
 /** Short enough for a test, long enough for requests that belong together. */
 const shortPatience: LegacyEventsSetup["patience"] = { observation: [600_000, 600_000, 100], trace: [300, 300, 300] };

@@ -26,8 +26,9 @@ export interface Departure {
 const eventsAtOnce = 500;
 
 const minuteMs = 60_000;
-/** How long what has gone is kept, for an update that comes late: of a whole observation, and of all else. */
+/** How long what has gone is kept, for an update that comes late; longest what was still open when it had to go. */
 const keepWholeMs = 10 * minuteMs;
+const keepTraceMs = 60 * minuteMs;
 const keepOpenMs = 24 * 60 * minuteMs;
 
 /** The first events, as they came. Undefined: nothing can go now. */
@@ -130,7 +131,7 @@ class DepartingSpans {
     const merged = this.#trace(key)?.merged;
     const isNeeded = merged !== undefined && (hasOwnSpan(merged) || carriedRevision < revision);
     return this.#asReady(entity, isNeeded ? traceSpan(merged, entity.endAtMs) : undefined, {
-      forgetAtMs: this.#nowMs + keepOpenMs,
+      forgetAtMs: this.#nowMs + keepTraceMs,
       trace: undefined,
       endAtMs: 0,
     });

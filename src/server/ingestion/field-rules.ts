@@ -155,6 +155,9 @@ function isUsage(value: unknown): boolean {
 
 /** OpenAI's forms have the parts of a count in an object of their own. */
 function isUsageDetails(value: unknown): boolean {
-  const isCount = (part: unknown): boolean => Number.isInteger(part) && (part as number) >= 0;
   return isRecordOf(value, (part) => isCount(part) || isRecordOf(part, isCount));
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0;
 }

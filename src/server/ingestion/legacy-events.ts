@@ -26,7 +26,7 @@ import { ServerRoute } from "./server-route.ts";
 
 const minuteMs = 60_000;
 
-export const defaultPatience: Patience = {
+const defaultPatience: Patience = {
   // A moment for what comes in the same or the next request; half a minute for an SDK that ends what it has answered;
   // and as long as anything of its trace comes for what is open.
   observation: [10 * minuteMs, minuteMs / 2, 1_000],
@@ -35,7 +35,7 @@ export const defaultPatience: Patience = {
 };
 
 /** How long a trace's fields wait for more of its observations. */
-const keepTraceMs = 24 * 60 * minuteMs;
+const keepTraceMs = 60 * minuteMs;
 const defaultMaxBytes = 256 * 1024 * 1024;
 
 /** From this share of the room on, what waits for Langfuse goes as spans, which every server can be given. */
@@ -44,6 +44,10 @@ const pressedShare = 0.5;
 /** Between two looks, at least and at most. */
 const shortestNapMs = 50;
 const longestNapMs = 30_000;
+/** When a buffer takes nothing, or the file fails. */
+const troubleNapMs = 1_000;
+
+const entitiesAtOnce = 200;
 
 export interface LegacyEventsSetup {
   /** Of the files; made with the first event. */
@@ -147,17 +151,22 @@ export class LegacyEvents {
       if (dueMs === undefined) return longestNapMs;
       const isPressed = held.bytes > this.#maxBytes * pressedShare;
       const route = (await this.#route.current()) ?? (isPressed ? "spans" : undefined);
+      if (this.#closing !== undefined) return 0;
       if (route === undefined) return clamped(this.#route.askAgainAtMs - performance.now());
+      const { project } = this.#setup;
+      if ((route === "events" ? project.events : project.spans).trouble !== undefined) return troubleNapMs;
       this.#departure =
         route === "events"
-          ? departEvents(held, this.#setup.project)
-          : departSpans(held, this.#setup.project, this.#patience, held.due(Date.now(), 200));
+          ? departEvents(held, project)
+          : departSpans(held, project, this.#patience, held.due(Date.now(), entitiesAtOnce));
       if (this.#departure !== undefined) return 0;
       this.#trouble = undefined;
-      return route === "events" ? 1_000 : clamped((held.nextDueMs() ?? Number.POSITIVE_INFINITY) - Date.now());
+      return route === "events" ? troubleNapMs : clamped((held.nextDueMs() ?? Number.POSITIVE_INFINITY) - Date.now());
     } catch (error) {
+      // Closed meanwhile.
+      if (this.#closing !== undefined) return 0;
       this.#fail(error);
-      return longestNapMs / 10;
+      return troubleNapMs;
     }
   }
 
@@ -200,7 +209,7 @@ export class LegacyEvents {
     while (performance.now() < deadlineMs) {
       if (this.#departure === undefined && route === "events") this.#departure = departEvents(held, project);
       else if (this.#departure === undefined && route === "spans") {
-        this.#departure = departSpans(held, project, undefined, held.complete(200));
+        this.#departure = departSpans(held, project, undefined, held.complete(entitiesAtOnce));
       }
       if (this.#departure === undefined) return;
       if (!(await this.#departure.committed(Math.max(0, deadlineMs - performance.now())))) return;

@@ -7,7 +7,10 @@ import type { IngestionEvent } from "../../export/ingestion.ts";
 /** A client repeats within minutes; each takes some hundred bytes. */
 const remembered = 50_000;
 
-/** Scores on their way into a project's journal. One that comes again, byte for byte, goes in once. */
+/**
+ * Scores on their way into a project's journal. One that comes again with the same id and content goes in once, by
+ * whichever route.
+ */
 export class RecentScores {
   /** Event → number in the sink: who repeats it waits for the same commit. */
   readonly #sequences = new WeakMap<CommittingSink, LRUCache<string, number>>();
@@ -19,7 +22,7 @@ export class RecentScores {
       known = new LRUCache({ max: remembered });
       this.#sequences.set(sink, known);
     }
-    const key = hashOf(JSON.stringify(event)).toString("base64");
+    const key = hashOf(JSON.stringify(event.body)).toString("base64");
     const earlier = known.get(key);
     if (earlier !== undefined) return { sequence: earlier, isRepeated: true };
     if (!sink.offer(event as unknown as SpanPayload)) return undefined;
