@@ -5,6 +5,7 @@
  * those are passed over.
  */
 import type { OtlpKeyValue, OtlpRequest, OtlpResourceSpans, OtlpScopeSpans, OtlpSpan } from "./otlp-shape.ts";
+import { maxRequestSpans, TooManySpans } from "./span-limits.ts";
 import { ValueReader } from "./value-reader.ts";
 
 type Resource = NonNullable<OtlpResourceSpans["resource"]>;
@@ -170,7 +171,7 @@ export class Decoder extends ValueReader {
       } else if (tag === 18) {
         // 2 spans
         const spanEnd = this.enter(end);
-        places.push({ start: this.position, end: spanEnd, group });
+        if (places.push({ start: this.position, end: spanEnd, group }) > maxRequestSpans) throw new TooManySpans();
         this.position = spanEnd;
       } else this.skip(tag);
     }

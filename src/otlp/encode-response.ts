@@ -25,7 +25,7 @@ export function encodePartialSuccess(encoding: OtlpEncoding, rejectedSpans: numb
     inExportTraceServiceResponse.partialSuccess,
     (_, inner) => {
       inner.writeVarintField(inPartialSuccess.rejectedSpans, rejectedSpans);
-      inner.writeStringField(inPartialSuccess.errorMessage, errorMessage);
+      writeText(inner, inPartialSuccess.errorMessage, errorMessage);
     },
     undefined,
   );
@@ -36,8 +36,13 @@ export function encodePartialSuccess(encoding: OtlpEncoding, rejectedSpans: numb
 export function encodeStatus(encoding: OtlpEncoding, message: string): Answer {
   if (encoding === "json") return JSON.stringify({ message });
   const writer = new PbfWriter();
-  writer.writeStringField(inStatus.message, message);
+  writeText(writer, inStatus.message, message);
   return finished(writer);
+}
+
+/** The library's own texts are wrong beyond U+1FFFF. */
+function writeText(writer: PbfWriter, tag: number, text: string): void {
+  writer.writeBytesField(tag, Buffer.from(text));
 }
 
 function finished(writer: PbfWriter): Uint8Array<ArrayBuffer> {

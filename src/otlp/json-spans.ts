@@ -4,10 +4,11 @@ import type { OtlpResourceSpans, OtlpScopeSpans, OtlpSpan } from "./otlp-shape.t
 import type { NoSpan, SourceSpan, SpanSource } from "./span-source.ts";
 
 /**
- * Objects, arrays and properties of a request. A legitimate one has three for every twenty bytes at most; `[[[[…` has
- * one a byte, and each costs a hundred bytes of memory, which would be the end of the process.
+ * Objects, arrays and properties of a request, which is parsed in one go. A span of fifteen attributes has eighty, so a
+ * Collector's largest default batch has a third of this. `[[[[…` has one a byte, and each costs a hundred bytes of memory
+ * and a microsecond, which would be the end of the process.
  */
-const maxParts = 8_000_000;
+const maxParts = 2_000_000;
 
 /** As some senders write the enumerations, in place of their numbers. */
 const kinds: Readonly<Record<string, number>> = {

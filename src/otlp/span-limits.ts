@@ -1,4 +1,7 @@
-/** What one span may hold, so that a body of a few kilobytes, decompressed, does not become gigabytes of objects. */
+/** What spans may hold, so that a body of a few kilobytes, decompressed, does not become gigabytes of objects. */
+
+/** One takes 46 bytes at least to be stored, so not even 64 MiB of the smallest have more. */
+export const maxRequestSpans = 1_500_000;
 
 /** Attributes, events, links, and the values within values. What is stored of a span has room for half as many. */
 export const maxSpanParts = 100_000;
@@ -13,5 +16,11 @@ export const tooDeep: string = `[Nested deeper than ${deepestValue} levels]`;
 export class TooManyParts extends Error {
   constructor() {
     super(`it has more than ${maxSpanParts} attributes, events and values`);
+  }
+}
+
+export class TooManySpans extends Error {
+  constructor() {
+    super(`it has more than ${maxRequestSpans} spans`);
   }
 }

@@ -71,7 +71,7 @@ function attributes(writer: PbfWriter, tag: number, list: readonly OtlpKeyValue[
 
 function anyValue(writer: PbfWriter, value: OtlpAnyValue): void {
   const { stringValue, boolValue, intValue, doubleValue, arrayValue, kvlistValue, bytesValue } = value;
-  if (stringValue !== undefined) writer.writeStringField(1, stringValue);
+  if (stringValue !== undefined) text(writer, 1, stringValue);
   else if (boolValue !== undefined) writer.writeBooleanField(2, boolValue);
   else if (intValue !== undefined) {
     writer.writeTag(3, 0);
@@ -95,8 +95,9 @@ function message(writer: PbfWriter, tag: number, write: (inner: PbfWriter) => vo
   writer.writeMessage(tag, (_, inner) => write(inner), undefined);
 }
 
+/** As bytes: the library's own texts are wrong beyond U+1FFFF. */
 function text(writer: PbfWriter, tag: number, value: string | undefined): void {
-  if (value !== undefined) writer.writeStringField(tag, value);
+  if (value !== undefined) writer.writeBytesField(tag, Buffer.from(value));
 }
 
 function hex(writer: PbfWriter, tag: number, value: string | undefined): void {

@@ -28,12 +28,6 @@ interface ProjectState {
   recent: RecentSpans;
 }
 
-/** A span that is to be offered. */
-interface Fresh {
-  payload: SpanPayload;
-  checksum: number;
-}
-
 /** What became of the spans of a request. It holds none of them: they are the journal's now. */
 export interface Tally {
   readonly rejections: Rejections;
@@ -86,9 +80,9 @@ export class SpanReceiver {
   }
 
   /** Those that have not come before, without those that could never be stored. */
-  #read(project: Project, source: SpanSource, start: number, end: number, tally: Tally): Fresh[] {
+  #read(project: Project, source: SpanSource, start: number, end: number, tally: Tally): SpanPayload[] {
     const { recent } = this.#stateOf(project);
-    const fresh: Fresh[] = [];
+    const fresh: SpanPayload[] = [];
     for (let index = start; index < end; index++) {
       const found = source.at(index);
       const fault = "fault" in found ? found.fault : identityFault(found.span);
@@ -99,8 +93,10 @@ export class SpanReceiver {
       const { checksum } = found as SourceSpan;
       const payload = payloadOf(found as SourceSpan);
       const before = recent.find(payload.traceId, payload.spanId, checksum);
-      if (before === undefined) fresh.push({ payload, checksum });
-      else {
+      if (before === undefined) {
+        recent.add(payload.traceId, payload.spanId, checksum, tally.offering);
+        fresh.push(payload);
+      } else {
         tally.repeated++;
         tally.sequence = Math.max(tally.sequence, before.sequence);
       }
@@ -108,20 +104,21 @@ export class SpanReceiver {
     return fresh;
   }
 
-  #offer(project: Project, fresh: readonly Fresh[], defaults: TraceDefaults, tally: Tally): void {
+  #offer(project: Project, fresh: readonly SpanPayload[], defaults: TraceDefaults, tally: Tally): void {
     const { enricher, recent } = this.#stateOf(project);
     const { offering } = tally;
     const isEnriched = this.#context.options.enrich;
     // The order of spans in a request means nothing: what one says of the trace goes to all.
-    if (isEnriched) for (const { payload } of fresh) enricher.learn(payload);
-    for (const { payload, checksum } of fresh) {
+    if (isEnriched) for (const payload of fresh) enricher.learn(payload);
+    for (const payload of fresh) {
       if (isEnriched) enricher.enrich(payload, defaults);
       else addTraceDefaults(payload, defaults);
-      tally.isRefused = !project.spans.offer(payload);
-      if (tally.isRefused) return;
-      offering.sequence = project.spans.sequence;
-      recent.add(payload.traceId, payload.spanId, checksum, offering);
-      tally.offered++;
+      tally.isRefused ||= !project.spans.offer(payload);
+      if (tally.isRefused) recent.forget(payload.traceId, payload.spanId);
+      else {
+        offering.sequence = project.spans.sequence;
+        tally.offered++;
+      }
     }
     tally.sequence = Math.max(tally.sequence, offering.sequence);
   }

@@ -32,4 +32,8 @@ export class RecentSpans {
   add(traceId: string, spanId: string, checksum: number, offering: Offering): void {
     this.#seen.set(traceId + spanId, { checksum, offering });
   }
+
+  forget(traceId: string, spanId: string): void {
+    this.#seen.delete(traceId + spanId);
+  }
 }
