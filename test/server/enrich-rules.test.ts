@@ -293,15 +293,16 @@ test.each([
   expect(enrich(pipecatSpan("llm", attributes as Record<string, number>)).usageDetails).toEqual(expected);
 });
 
-const instructions = 'Say "grüß dich" 😀';
+const instructions = 'Say "grüß dich" for $& 😀';
 const json = JSON.stringify(instructions);
 const system = `{"role":"system","content":${json}}`;
-const python = '[{"role": "system", "content": "Say \\"gr\\u00fc\\u00df dich\\" \\ud83d\\ude00"}, {"role": "user"}]';
+const python =
+  '[{"role": "system", "content": "Say \\"gr\\u00fc\\u00df dich\\" for $& \\ud83d\\ude00"}, {"role": "user"}]';
 
 test.each([
   ["no input", undefined, `[${system}]`],
   ["an empty list", " [ ] ", `[${system}]`],
-  ["a list", ' [{"role":"user","content":"$& hi"}]', `[${system},{"role":"user","content":"$& hi"}]`],
+  ["a list", ' [{"role":"user","content":"hi"}]', `[${system},{"role":"user","content":"hi"}]`],
   ["a text", "hi", `[${system},{"role":"user","content":"hi"}]`],
   ["a list that holds them", `[${system}]`, undefined],
   ["one that Python wrote", python, undefined],
