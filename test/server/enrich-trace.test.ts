@@ -140,6 +140,7 @@ test("a value that Langfuse would not copy either stays where it is said", () =>
     }),
   );
   expect(next(enricher)).toEqual({ userId: "u".repeat(200), tags: ["a"] });
-  for (let index = 0; index < 60; index++) enricher.learn(say({ "langfuse.trace.tags": [`tag-${index}`] }));
+  const many = Array.from({ length: 60 }, (_, index) => `tag-${index}`);
+  enricher.learn(say({ "langfuse.trace.tags": many }));
   expect(next(enricher)?.tags).toHaveLength(50);
 });
