@@ -55,7 +55,9 @@ export function toKeyValues(attributes: unknown): OtlpKeyValue[] {
 }
 
 /** The value with its integers as numbers, where they fit. */
-function readableValue(value: OtlpValue): OtlpValue {
+function readableValue(value: OtlpValue | string): OtlpValue {
+  // Where a span was too large, a text in the place of a value says what was left out.
+  if (typeof value === "string") return { stringValue: value };
   if (value.intValue !== undefined) {
     const plain = toPlainNumber(value.intValue);
     return typeof plain === "number" ? toOtlpValue(plain) : value;
@@ -81,7 +83,8 @@ export function toPlainAttributes(attributes: unknown): Map<string, unknown> {
   return plain;
 }
 
-function toPlainValue(value: OtlpValue): unknown {
+function toPlainValue(value: OtlpValue | string): unknown {
+  if (typeof value === "string") return value;
   if (value.stringValue !== undefined) return value.stringValue;
   if (value.boolValue !== undefined) return value.boolValue;
   if (value.intValue !== undefined) return toPlainNumber(value.intValue);

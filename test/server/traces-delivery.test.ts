@@ -5,8 +5,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import type { SpanPayload } from "../../src/buffer/span-payload.ts";
+import { serialise } from "../../src/buffer/serialise.ts";
 import { envelopedSpan, otlpRequest } from "../../src/export/otlp.ts";
+import { StoredBatch } from "../../src/export/stored-batch.ts";
 import { resolveOptions, type SpanBufferOptions } from "../../src/options.ts";
+import { decodeOtlpRequest } from "../../src/otlp/decode-protobuf.ts";
 import { JsonSpans } from "../../src/otlp/json-spans.ts";
 import { type OtlpRequest, plainAttributes } from "../../src/otlp/otlp-shape.ts";
 import { ProtobufSpans } from "../../src/otlp/protobuf-spans.ts";
@@ -87,6 +90,23 @@ test.each(["protobuf", "json"] as const)("%s: what the export makes of a stored 
     }),
     { numRuns: 300 },
   );
+});
+
+test("a span that is larger than what is stored of one is cut, and can still be sent", () => {
+  const values = Array.from({ length: 90_000 }, () => ({ stringValue: "sixteen letters." }));
+  const sent = requestOf([otlpSpan(1, { attributes: [{ key: "large", value: { arrayValue: { values } } }] })]);
+  const received = new ProtobufSpans(encodeOtlpRequest(sent)).at(0) as SourceSpan;
+  const { text, truncated } = serialise(payloadOf(received), 1_000_000);
+  expect(truncated).toBe(true);
+  for (const form of ["otlpRequest", "protobufRequest"] as const) {
+    const batch = new StoredBatch(Buffer.from(text), [Buffer.byteLength(text)]);
+    const request: unknown = batch[form]();
+    expect(batch.reasons).toEqual([undefined]);
+    const decoded = request instanceof Buffer ? decodeOtlpRequest(request) : (request as OtlpRequest);
+    const [again] = meaning(decoded) as { attributes: { large: string[] } }[];
+    expect(again?.attributes.large[0]).toBe("sixteen letters.");
+    expect(again?.attributes.large.at(-1)).toMatch(/of 90000 entries kept/);
+  }
 });
 
 test.each(encodings)(
