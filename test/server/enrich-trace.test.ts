@@ -110,6 +110,8 @@ test("defaults give way to the span and to the trace", () => {
   expect(next(enricher, {}, defaults)).toEqual({ sessionId: "s", userId: "d", traceName: "d", tags: ["t"] });
   const own = attributeList({ "user.id": "o", "langfuse.trace.tags": ["o"] });
   expect(next(createEnricher(), { attributes: own }, defaults)).toEqual({ sessionId: "d", traceName: "d" });
+  const given = { sessionId: "g", userId: "g", traceName: "g", tags: ["g"] };
+  expect(next(createEnricher(), { trace: given }, defaults)).toEqual(given);
 });
 
 test("Pipecat's root names its trace, after everybody else", () => {
