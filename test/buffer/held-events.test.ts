@@ -190,6 +190,17 @@ test("two processes write two files; who lives on takes in what the other left, 
   expect(readdirSync(directory).filter((name) => name.endsWith(".sqlite"))).toHaveLength(1);
 });
 
+test("who starts takes in what all that are dead left", () => {
+  const directory = temporaryDirectory();
+  const setup = setupIn(directory);
+  const [first, second] = [opened(setup), opened(setup)];
+  first.events.add([observation("a")], Date.now());
+  second.events.add([observation("b")], Date.now());
+  first.close();
+  second.close();
+  expect(keysOf(opened(setup).events)).toEqual(["a", "b"]);
+});
+
 test("another project's events are not touched", () => {
   const directory = temporaryDirectory();
   const other = opened({ ...setupIn(directory), owner: { ...owner, publicKey: "pk-other" } });

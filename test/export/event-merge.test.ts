@@ -129,7 +129,14 @@ describe("merging", () => {
     metadata: { a: 2, list: [9], deep: { y: 2 } },
     usage: { output: 2 },
   });
-  const end = event("generation-update", 20, { id: "g", endTime: at(20), name: null, metadata: "text", usage: null });
+  const end = event("generation-update", 20, {
+    id: "g",
+    endTime: at(20),
+    name: null,
+    output: "final",
+    metadata: "text",
+    usage: null,
+  });
 
   test("the later wins, but for what never changes; null says nothing; metadata is merged deeply", () => {
     expect(mergeEvents([create, update, end]).body).toMatchObject({
@@ -139,7 +146,7 @@ describe("merging", () => {
       endTime: at(20),
       environment: "test",
       input: "question",
-      output: "answer",
+      output: "final",
       metadata: { a: 2, list: [9, 2], deep: { x: 1, y: 2 }, metadata: "text" },
       usageDetails: { output: 2, total: 2 },
     });
