@@ -1,7 +1,7 @@
 /** The whole run as Markdown, for the terminal and for docs/benchmarks-sidecar.md. */
 import { boundLines, doubtLines, slowerLines } from "./findings.ts";
 import type { SidecarResults } from "./results.ts";
-import { type Subject, subjects } from "./subjects.ts";
+import { type Subject, subjectNames, subjects } from "./subjects.ts";
 import { commitTable, figure, loadTables, threadTable } from "./tables.ts";
 
 const introduction = `# The sidecar's benchmark
@@ -46,7 +46,7 @@ export function sidecarMarkdown(results: SidecarResults): string {
     ...loadTables(results),
     method,
     "## Subjects",
-    list(Object.values<Subject>(subjects).map(({ title, note }) => `${title}: ${note}`)),
+    list(ranSubjects(results).map(({ title, note }) => `${title}: ${note}`)),
   ];
   return `${sections.join("\n\n")}\n`;
 }
@@ -60,6 +60,10 @@ function machineLines(results: SidecarResults): string {
     `${startedAt}, ${Math.round(seconds)} s; load average ${loadAverage.atStart} before and ${loadAverage.atEnd} after;`,
     `each load ${results.measuredSeconds} s after ${results.warmUpSeconds} s of warm-up, once; an fsync of 4 KiB takes ${figure(fsyncMs)} ms on this disk.`,
   ].join(" ");
+}
+
+function ranSubjects({ rows }: SidecarResults): Subject[] {
+  return subjectNames.filter((name) => rows.some(({ subject }) => subject === name)).map((name) => subjects[name]);
 }
 
 function titled(title: string, text: string): string[] {

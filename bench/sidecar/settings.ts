@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { encodings } from "./otlp-request.ts";
 import { type Plan, quickPlan, wholePlan } from "./plan.ts";
-import { type SubjectName, subjectNames } from "./subjects.ts";
+import { type SubjectName, subjectNames, subjects } from "./subjects.ts";
 
 export interface SidecarSettings {
   plan: Plan;
@@ -43,7 +43,10 @@ export function readSidecarSettings(args: string[]): SidecarSettings {
       connections: numbers("--connections", connections) ?? base.connections,
       measuredSeconds: numbers("--seconds", seconds)?.[0] ?? base.measuredSeconds,
     },
-    subjects: names("--only", only, subjectNames),
+    subjects:
+      only === undefined
+        ? subjectNames.filter((name) => subjects[name].isOnRequest !== true)
+        : names("--only", only, subjectNames),
     isQuick,
     isProfiling,
     isReporting,

@@ -5,7 +5,14 @@ import { fileURLToPath } from "node:url";
 import { writeCollectorConfig } from "./collector.ts";
 import { freePort, type ServerProcess, startNode, startOnPort } from "./server-process.ts";
 
-export const subjectNames = ["sidecar", "sidecar-uncommitted", "collector", "collector-fsync", "floor"] as const;
+export const subjectNames = [
+  "sidecar",
+  "sidecar-uncommitted",
+  "sidecar-direct",
+  "collector",
+  "collector-fsync",
+  "floor",
+] as const;
 export type SubjectName = (typeof subjectNames)[number];
 
 export interface StartContext {
@@ -26,6 +33,8 @@ export interface Subject {
   isDelivering: boolean;
   isCollector: boolean;
   isSidecar: boolean;
+  /** Only when it is named. */
+  isOnRequest?: true;
   /** Numbers of connections; undefined: all of the plan. */
   connections?: readonly number[];
   start(context: StartContext): Promise<ServerProcess>;
@@ -59,6 +68,15 @@ export const subjects: Readonly<Record<SubjectName, Subject>> = {
     isSidecar: true,
     start: (context) => startSidecar([uncommitted, "serve"], context),
   },
+  "sidecar-direct": {
+    title: "sidecar, direct sender",
+    note: "The sidecar with `SPAN_BUFFER_SENDER=direct`: protobuf written by the export thread instead of Langfuse's SDK. Runs when it is named with `--only`.",
+    isDelivering: true,
+    isCollector: false,
+    isSidecar: true,
+    isOnRequest: true,
+    start: (context) => startSidecar([commandLine, "serve"], context, { SPAN_BUFFER_SENDER: "direct" }),
+  },
   collector: {
     title: "Collector",
     note: "OpenTelemetry Collector, OTLP/HTTP with a persistent sending queue (`file_storage`, bbolt) that does not wait for the disk, its default: as durable as the sidecar, a killed process loses nothing.",
@@ -86,7 +104,11 @@ export const subjects: Readonly<Record<SubjectName, Subject>> = {
   },
 };
 
-async function startSidecar(program: readonly string[], context: StartContext): Promise<ServerProcess> {
+async function startSidecar(
+  program: readonly string[],
+  context: StartContext,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const { directory, sinkUrl, profileFolder } = context;
   const journal = join(directory, "journal");
   mkdirSync(journal);
@@ -96,6 +118,7 @@ async function startSidecar(program: readonly string[], context: StartContext): 
     LANGFUSE_SECRET_KEY: keys.secretKey,
     LANGFUSE_BASE_URL: sinkUrl,
     LANGFUSE_FLUSH_INTERVAL: String(flushIntervalMs / 1000),
+    ...env,
   });
 }
 

@@ -73,20 +73,18 @@ export function commitTable({ rows }: SidecarResults): string[] {
 
 /** Which of the sidecar's threads uses how much CPU a span, in microseconds. */
 export function threadTable({ rows }: SidecarResults): string[] {
-  const some = rows.filter(
-    ({ subject, threadMicrosPerSpan }) => subject === "sidecar" && Object.keys(threadMicrosPerSpan).length > 0,
-  );
+  const some = rows.filter(({ threadMicrosPerSpan }) => Object.keys(threadMicrosPerSpan).length > 0);
   if (some.length === 0) return [];
   const heads = [...new Set(some.flatMap(({ threadMicrosPerSpan }) => Object.keys(threadMicrosPerSpan)))];
   return [
     table(
-      ["load", "all", ...heads],
-      some.map(({ cell, cpuMicrosPerSpan, threadMicrosPerSpan }) => [
+      ["load", "subject", "all", ...heads],
+      some.map(({ cell, subject, cpuMicrosPerSpan, threadMicrosPerSpan }) => [
         cellName(cell),
+        subjects[subject].title,
         figure(cpuMicrosPerSpan),
         ...heads.map((head) => figure(threadMicrosPerSpan[head])),
       ]),
-      1,
     ),
   ];
 }
