@@ -6,7 +6,9 @@
  *     held-<owner>-<n>.lock     held for the process's life (file-lock.ts); a file whose lock is free is adopted
  *
  * - `entities`: an observation or a trace, by the id that the SDK gave it. `due_at_ms`: when to look whether it can go;
- *   null: everything of it has gone. `revision` counts its own events, so that what comes while the others are on their
+ *   null: everything of it has gone. `stage`: what its events have `reached`, but complete only once it `is_created`:
+ *   Langfuse's JS SDK sends the update with the end before the create, which may be in the next request, ten seconds
+ *   later. `revision` counts its own events, so that what comes while the others are on their
  *   way is not taken for gone. `carried_revision`: of a trace, how much of it a span has taken along. What has gone stays
  *   until `forget_at_ms`, for an update that comes late.
  * - `events`: as they came, in the order of their coming; `hash` tells the same event when it comes again.
@@ -23,6 +25,8 @@ const schema = `
     key TEXT NOT NULL,
     trace_key TEXT,
     stage INTEGER NOT NULL DEFAULT 0,
+    reached INTEGER NOT NULL DEFAULT 0,
+    is_created INTEGER NOT NULL DEFAULT 0,
     revision INTEGER NOT NULL DEFAULT 0,
     carried_revision INTEGER NOT NULL DEFAULT 0,
     seen_at_ms INTEGER NOT NULL,
@@ -52,7 +56,10 @@ export interface HeldEvent {
   key: string;
   /** Of an observation; undefined: the event does not say. */
   traceKey: string | undefined;
+  /** How much this event knows. */
   stage: HeldStage;
+  /** It changes what another event creates. */
+  isUpdate?: boolean;
   /** The event in JSON. */
   payload: string;
 }
@@ -107,6 +114,9 @@ interface EntityRow {
   kind: HeldKind;
   key: string;
   traceKey: string | null;
+  reached: HeldStage;
+  /** 0 or 1. */
+  isCreated: number;
   stage: HeldStage;
   nowMs: number;
   /** When it is due, by stage. */
@@ -114,6 +124,9 @@ interface EntityRow {
   due1: number;
   due2: number;
 }
+
+/** Of an entity and one event more: 1 is the most without a create. */
+const mergedStage = "min(max(reached, excluded.reached), 1 + max(is_created, excluded.is_created))";
 
 const entityColumns = `id, kind, key, trace_key AS traceKey, stage, revision, carried_revision AS carriedRevision,
   seen_at_ms AS seenAtMs, end_at_ms AS endAtMs, sent_hash AS sentHash`;
@@ -166,12 +179,15 @@ export class HeldEvents {
     this.#findHash = database.prepare("SELECT id FROM events WHERE hash = ?");
     this.#touchEntity = database
       .prepare<[EntityRow], number>(`
-      INSERT INTO entities (kind, key, trace_key, stage, revision, seen_at_ms, due_at_ms)
-      VALUES (@kind, @key, @traceKey, @stage, 1, @nowMs, CASE @stage WHEN 0 THEN @due0 WHEN 1 THEN @due1 ELSE @due2 END)
+      INSERT INTO entities (kind, key, trace_key, reached, is_created, stage, revision, seen_at_ms, due_at_ms)
+      VALUES (@kind, @key, @traceKey, @reached, @isCreated, @stage, 1, @nowMs,
+        CASE @stage WHEN 0 THEN @due0 WHEN 1 THEN @due1 ELSE @due2 END)
       ON CONFLICT (kind, key) DO UPDATE SET
-        due_at_ms = CASE max(stage, excluded.stage) WHEN 0 THEN @due0 WHEN 1 THEN @due1 ELSE @due2 END,
+        due_at_ms = CASE ${mergedStage} WHEN 0 THEN @due0 WHEN 1 THEN @due1 ELSE @due2 END,
         trace_key = coalesce(trace_key, excluded.trace_key),
-        stage = max(stage, excluded.stage),
+        stage = ${mergedStage},
+        reached = max(reached, excluded.reached),
+        is_created = max(is_created, excluded.is_created),
         revision = revision + 1,
         seen_at_ms = excluded.seen_at_ms,
         forget_at_ms = NULL
@@ -329,7 +345,7 @@ export class HeldEvents {
   }
 
   /** Returns whether it is new. */
-  #addOne({ kind, key, traceKey, stage, payload }: HeldEvent, nowMs: number): boolean {
+  #addOne({ kind, key, traceKey, stage, isUpdate = false, payload }: HeldEvent, nowMs: number): boolean {
     const hash = hashOf(payload);
     if (this.#findHash.get(hash) !== undefined) return false;
     const [due0, due1, due2] = this.#limits.patience[kind];
@@ -337,7 +353,9 @@ export class HeldEvents {
       kind,
       key,
       traceKey: traceKey ?? null,
-      stage,
+      reached: stage,
+      isCreated: isUpdate ? 0 : 1,
+      stage: isUpdate && stage === 2 ? 1 : stage,
       nowMs,
       due0: nowMs + due0,
       due1: nowMs + due1,

@@ -80,6 +80,20 @@ test("what is more complete is due earlier, and what comes later puts it off", (
   expect(held.due(1_000, 10)[1]).toMatchObject({ key: "whole", stage: 2, revision: 2, traceKey: "trace" });
 });
 
+test("an update with the end makes nothing complete before its create has come", () => {
+  const held = memory();
+  const ended = { ...observation("a", 2), isUpdate: true };
+  held.add([ended, { ...observation("b", 2, "lone"), isUpdate: true }], 0);
+  expect(held.due(499, 10)).toEqual([]);
+  expect(held.due(500, 10)).toMatchObject([{ stage: 1 }, { stage: 1 }]);
+  held.add([observation("a", 0, "create")], 100);
+  expect(held.due(110, 10)).toMatchObject([{ key: "a", stage: 2, revision: 2 }]);
+  // And the usual order.
+  held.add([observation("c")], 200);
+  held.add([{ ...observation("c", 2), isUpdate: true }], 200);
+  expect(held.due(210, 10).map(({ key }) => key)).toEqual(["a", "c"]);
+});
+
 test("the same event is held once, also when what it was about has gone", () => {
   const held = memory();
   expect(held.add([observation("a", 2), observation("a", 2)], 0)).toBe(1);

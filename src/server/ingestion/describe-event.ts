@@ -7,12 +7,13 @@ export function heldEvent(event: IngestionEvent): HeldEvent {
   const { body } = event;
   const payload = JSON.stringify(event);
   const key = String(body["id"]);
-  if (eventKind(event.type)?.about === "trace") {
+  const kind = eventKind(event.type);
+  if (kind?.about === "trace") {
     return { kind: "trace", key, traceKey: key, stage: isThere(body["output"]) ? 2 : 0, payload };
   }
   const { traceId } = body;
   const traceKey = typeof traceId === "string" ? traceId : undefined;
-  return { kind: "observation", key, traceKey, stage: stageOf(event), payload };
+  return { kind: "observation", key, traceKey, stage: stageOf(event), isUpdate: kind?.isUpdate === true, payload };
 }
 
 /** From the stored form; undefined: it is none. */
