@@ -44,6 +44,7 @@ const tagged = fc.oneof(
 
 const entry = fc.oneof(
   { weight: 8, arbitrary: fc.record({ key: fc.constantFrom(...keys), value: tagged }) },
+  fc.record({ key: fc.constantFrom(...keys), value: json }),
   fc.record({ key: json, value: json }, { requiredKeys: [] }),
   json,
 );

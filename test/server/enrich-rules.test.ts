@@ -172,6 +172,14 @@ test.each([
   if (field === "input" && name === "tts") expect(keysOf(span)).toEqual(keys);
 });
 
+test("an empty value says nothing", () => {
+  const empty = [
+    { key: "langfuse.observation.output", value: {} },
+    ...attributeList({ output: "", transcript: "Hello" }),
+  ];
+  expect(enrich(pipecatSpan("stt", {}, { attributes: empty })).output).toBe("Hello");
+});
+
 test("fields that a span was given explicitly stay", () => {
   const given = {
     type: "event",

@@ -99,8 +99,12 @@ test.each([
   expect(next(learned(say({ "langfuse.trace.tags": tags })))).toEqual({ tags: ["a", "b"] });
 });
 
-test("a user may be a number", () => {
+test("a user may be a number, if it is one", () => {
   expect(next(learned(say({ "user.id": 42 })))).toEqual({ userId: "42" });
+  for (const value of [{ intValue: "1e999" }, { doubleValue: "NaN" }, { intValue: " " }, { boolValue: true }]) {
+    const span = say({}, { ...foreign, attributes: [{ key: "user.id", value }] });
+    expect(next(learned(span))).toBeUndefined();
+  }
 });
 
 test("defaults give way to the span and to the trace", () => {
