@@ -158,7 +158,7 @@ export class Storage {
       ...body,
       timestamp: before["timestamp"] ?? body["timestamp"],
       environment: before["environment"] ?? body["environment"],
-      ...(tags.length === 0 ? {} : { tags: [...new Set(tags)].toSorted((a, b) => (a < b ? -1 : 1)) }),
+      ...(tags.length === 0 ? {} : { tags: [...new Set(tags)] }),
     });
   }
 

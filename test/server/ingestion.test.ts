@@ -134,9 +134,10 @@ function byName(server: StandIn, ignored: readonly string[]): Record<string, unk
   return Object.fromEntries(
     spans.map((span) => {
       const fields = compared.map((field) => [field, span[field]] as const);
+      const tags = new Set(span.tags);
       const metadata = Object.entries(span.metadata).filter(([key]) => !ignored.includes(key));
       const parent = nameOf(span.parentObservationId);
-      return [span.name, { ...Object.fromEntries(fields), metadata: Object.fromEntries(metadata), parent }];
+      return [span.name, { ...Object.fromEntries(fields), tags, metadata: Object.fromEntries(metadata), parent }];
     }),
   );
 }
