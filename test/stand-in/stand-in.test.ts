@@ -221,7 +221,10 @@ test("an observation without an id gets 201 and is dropped in silence; sdk-log i
 
 test("the generations refuse each other's route", async () => {
   const [newer, older] = await Promise.all([standIn({ generation: "otlp" }), standIn({ generation: "ingestion" })]);
-  const batch = [event("trace-create", { id: traceId }), event("score-create", { name: "quality", value: 1, traceId }, "event-2")];
+  const batch = [
+    event("trace-create", { id: traceId }),
+    event("score-create", { name: "quality", value: 1, traceId }, "event-2"),
+  ];
   const refused = await post(newer, ingestionPath, JSON.stringify({ batch }));
   expect(await refused.json()).toMatchObject({
     successes: [{ id: "event-2", status: 201 }],
