@@ -168,9 +168,9 @@ describe("what is passed on", () => {
     await until(() => isClosed);
   });
 
-  it("breaks off an answer that broke off", async () => {
+  it.each(["content-length", "chunked"])("breaks off an answer that broke off (%s)", async (way) => {
     const upstream = await langfuse((_request, response) => {
-      response.writeHead(200, { ...json, "content-length": "100" });
+      response.writeHead(200, { ...json, ...(way === "chunked" ? {} : { "content-length": "100" }) });
       response.write("half");
       setTimeout(() => response.destroy(), 20);
     });
@@ -252,6 +252,12 @@ describe("limits", () => {
     expect(response.status).toBe(413);
     expect(await response.json()).toMatchObject({ error: "PayloadTooLarge" });
     expect(receivedBytes).toBeLessThanOrEqual(64 * 1024);
+  });
+
+  it("a body that says it is too large is not waited for", async () => {
+    const { url } = await withKeys("http://127.0.0.1:9", { maxRequestBytes: 64 * 1024 });
+    const head = ["POST /api/public/media HTTP/1.1", "host: a", `authorization: ${authorization}`];
+    expect(await raw(url, [...head, "content-length: 65537"])).toMatch(/^HTTP\/1\.1 413 /);
   });
 
   it("a Langfuse that does not answer gets 504", async () => {

@@ -1,7 +1,10 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
 import type { SpanBufferStats } from "../../src/index.ts";
+import { BufferMetrics } from "../../src/server/operations/buffer-metrics.ts";
+import type { RunningProject } from "../../src/server/running-project.ts";
 import { disabledStats } from "../../src/stats.ts";
 import { standIn, until } from "../support/buffers.ts";
 import { basic, otlpJson, sidecarFor, standInKeys, type TestSidecar } from "../support/sidecars.ts";
@@ -150,6 +153,14 @@ describe("/metrics", () => {
     expect(values.get("process_resident_memory_bytes")).toBeGreaterThan(0);
     expect(values.get("http_server_active_requests")).toBe(1);
     expect(values.get("span_buffer_receiver_connections")).toBeGreaterThanOrEqual(1);
+  });
+
+  it("looks at each buffer once, so that its figures are of one moment", () => {
+    let looks = 0;
+    const stats = (): SpanBufferStats => ({ ...disabledStats(), accepted: ++looks, pending: looks });
+    const project = { name: "p", pipelines: () => [{ kind: "spans", pipeline: { stats } }] };
+    new BufferMetrics(new Registry()).update([project as unknown as RunningProject]);
+    expect(looks).toBe(1);
   });
 
   it("keeps within one scrape what is accepted equal to what became of it", async () => {

@@ -10,10 +10,6 @@ export function refusal(context: Context, { status, message }: Refusal): Respons
   return context.json({ message, error: "UnauthorizedError" }, status);
 }
 
-export function wrongPath(context: Context): Response {
-  return context.json({ message: "No such route: Langfuse's API is under /api/public", error: "NotFound" }, 404);
-}
-
 export function tooLarge(context: Context, maxBytes: number): Response {
   const message = `Body exceeds the sidecar's limit of ${maxBytes} bytes (--max-request-bytes)`;
   // What is still coming is not waited for.

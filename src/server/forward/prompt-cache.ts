@@ -40,7 +40,7 @@ export class PromptCache {
 
 const promptPath = /^\/api\/public\/(v2\/)?prompts(\/|$)/;
 
-/** Undefined: this is no request for a prompt, or from nobody in particular. */
+/** Undefined: this is no request for a prompt. */
 export function promptKey(request: {
   method: string;
   url: URL;
@@ -48,7 +48,7 @@ export function promptKey(request: {
   authorization: string | undefined;
 }): string | undefined {
   const { method, url, baseUrl, authorization } = request;
-  if (method !== "GET" || authorization === undefined || !promptPath.test(url.pathname)) return undefined;
+  if (method !== "GET" || !promptPath.test(url.pathname)) return undefined;
   // A hash: keys stay out of the memory that lives long. The order of the query's parts says nothing.
   url.searchParams.sort();
   return hash("sha256", `${baseUrl}\n${authorization}\n${url.pathname}\n${url.searchParams.toString()}`);

@@ -10,7 +10,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Context, Hono } from "hono";
 import { mediaType } from "../../export/answer.ts";
 import type { Project, ServerContext } from "../context.ts";
-import { badGateway, gatewayTimeout, loop, refusal, tooLarge, wrongPath } from "./failures.ts";
+import { badGateway, gatewayTimeout, loop, refusal, tooLarge } from "./failures.ts";
 import { headerObject, passedOn } from "./headers.ts";
 import { type KeptAnswer, maxPromptBytes, PromptCache, promptKey } from "./prompt-cache.ts";
 import { askUpstream, type UpstreamOutcome, type UpstreamRequest } from "./upstream.ts";
@@ -31,8 +31,8 @@ export function addForwardRoutes(app: Hono, { projects, options }: ServerContext
     const project = projects.authenticate(authorization);
     if (!("destination" in project)) return refusal(context, project);
     const { baseUrl } = project.destination;
-    const url = upstreamUrl(baseUrl, context.req.url);
-    if (url === undefined) return wrongPath(context);
+    const { pathname, search } = new URL(context.req.url);
+    const url = new URL(`${baseUrl}${pathname}${search}`);
     if (context.req.header("via")?.includes(via) === true) return loop(context, project);
     if (Number(context.req.header("content-length") ?? 0) > maxBodyBytes) return tooLarge(context, maxBodyBytes);
 
@@ -57,12 +57,6 @@ export function addForwardRoutes(app: Hono, { projects, options }: ServerContext
     await passBack(outcome.answer, outgoing);
     return RESPONSE_ALREADY_SENT;
   });
-}
-
-/** Undefined: with its dots resolved the path leads out of Langfuse's public API. */
-function upstreamUrl(baseUrl: string, requested: string): URL | undefined {
-  const { pathname, search } = new URL(requested);
-  return pathname.startsWith("/api/public/") ? new URL(`${baseUrl}${pathname}${search}`) : undefined;
 }
 
 function headersFor(
