@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import process from "node:process";
 import type { ResolvedSidecarOptions } from "../../server/options.ts";
-import { startSidecar } from "../../server/serve.ts";
+import { type Sidecar, startSidecar } from "../../server/serve.ts";
 
 const endSignals = ["SIGTERM", "SIGINT"] as const;
 
@@ -12,8 +12,11 @@ const endSignals = ["SIGTERM", "SIGINT"] as const;
 export async function runSidecar(options: ResolvedSidecarOptions): Promise<void> {
   // Before anything is started: with listeners of its own the process decides about its end, not the buffers.
   const told = endSignal();
+  let running: Sidecar | undefined;
+  // While it starts there is nothing to read again.
+  process.on("SIGHUP", () => void running?.reload());
   const sidecar = await startSidecar(options);
-  process.on("SIGHUP", () => void sidecar.reload());
+  running = sidecar;
   process.stdout.write(`listening on ${sidecar.url}\n`);
   await told;
   await sidecar.close(options.buffer.shutdownTimeoutMs);

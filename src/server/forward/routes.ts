@@ -121,10 +121,7 @@ function passBack(answer: IncomingMessage, outgoing: ServerResponse): Promise<vo
   return new Promise((resolve) => {
     if (outgoing.destroyed) return resolve();
     outgoing.once("close", resolve);
-    answer.once("close", () => {
-      if (!answer.complete) outgoing.destroy();
-    });
-    answer.on("error", () => outgoing.destroy());
+    answer.once("error", () => outgoing.destroy());
     outgoing.writeHead(answer.statusCode ?? 502, headerObject(passedOn(answer.rawHeaders)));
     answer.pipe(outgoing);
   });
