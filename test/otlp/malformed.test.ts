@@ -56,9 +56,12 @@ describe("protobuf", () => {
     const bytes = encodeOtlpRequest({
       resourceSpans: [{ scopeSpans: [{ spans: [sound, { name: "broken" }, sound] }] }],
     });
-    // The length of the name: it reaches beyond its span.
-    bytes[bytes.indexOf("broken") - 1] = 100;
-    expect(faultsOf(() => new ProtobufSpans(bytes))).toEqual([undefined, "it is no span in protobuf", undefined]);
+    const name = bytes.indexOf("broken");
+    // Its length: beyond its span, into the next; beyond the request.
+    for (const length of [20, 100]) {
+      bytes[name - 1] = length;
+      expect(faultsOf(() => new ProtobufSpans(bytes))).toEqual([undefined, "it is no span in protobuf", undefined]);
+    }
   });
 
   test("a known field of another type is an unknown one", () => {

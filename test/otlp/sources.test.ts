@@ -96,6 +96,22 @@ test("fixed64 keeps every digit", () => {
   );
 });
 
+function knownText(text: Buffer): string {
+  return new WireReader(Buffer.concat([Buffer.of(text.length), text])).knownText();
+}
+
+test("texts that are known by their bytes are those texts, whatever else is known", () => {
+  for (let first = 0; first < 128; first++) {
+    for (let second = 128; second < 256; second++) {
+      const character = Buffer.from(String.fromCharCode(97, first, second));
+      expect(knownText(character)).toBe(character.toString());
+      // The character's number as a byte, which is no UTF-8.
+      const byte = Buffer.of(97, first, second);
+      expect(knownText(byte)).toBe(byte.toString());
+    }
+  }
+});
+
 describe("checksums", () => {
   const span: OtlpSpan = {
     traceId: "1".repeat(32),

@@ -1,5 +1,6 @@
 /** What is read of a request's body, and what is refused, through a real connection and without. */
 import { connect, type Socket } from "node:net";
+import { Readable } from "node:stream";
 import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { Hono } from "hono";
@@ -97,6 +98,19 @@ test("whatever comes as compressed, the answer is one of four", async () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test.each(["in the middle", "before anybody listens"])("a stream that is gone without a word, %s", async (moment) => {
+  const incoming = new Readable({ read: () => undefined });
+  incoming.push(noise(10));
+  const gone = new Promise((resolve) => incoming.once("close", resolve));
+  if (moment === "in the middle") setTimeout(() => incoming.destroy(), 5);
+  else {
+    incoming.destroy();
+    await gone;
+  }
+  const response = await readingApp().request("/", { method: "POST" }, { incoming });
+  expect(response.status).toBe(400);
 });
 
 function heldBytes(): number {

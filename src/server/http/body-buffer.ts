@@ -18,7 +18,6 @@ export class BodyBuffer {
   readonly #maxBytes: number;
   #memory: Buffer = nothing;
   #length = 0;
-  #isShared = false;
   #reservedBytes = 0;
 
   constructor(maxBytes: number) {
@@ -30,13 +29,12 @@ export class BodyBuffer {
     const length = this.#length + part.length;
     if (length > this.#maxBytes) return "too-large";
     const isFirst = this.#length === 0;
-    if (isFirst || length > this.#memory.length || this.#isShared) {
+    if (isFirst || length > this.#memory.length) {
       const capacity = isFirst ? length : Math.min(this.#maxBytes, Math.max(firstBytes, 2 * length));
       if (!this.#reserve(capacity)) return "no-memory";
       // A body that comes in one piece, as most do, is not copied.
       if (isFirst) this.#memory = part;
       else this.#grow(capacity);
-      this.#isShared = isFirst;
     }
     if (!isFirst) part.copy(this.#memory, this.#length);
     this.#length = length;
