@@ -26,25 +26,44 @@ interface Program {
   perUnit: number;
   /** Sends events to the ingestion route: its ids are not OTLP's. */
   isLegacy?: true;
-  /** Sends scores, by a queue of its own. */
+  /** Sends scores too. */
   scores?: true;
+  /** What makes it try for longer than a restart takes on a busy machine; what it does without: README.md. */
+  patience: Readonly<Record<string, string>>;
 }
 
+/** Seconds there, milliseconds here. */
+const pythonPatience = { OTEL_EXPORTER_OTLP_TIMEOUT: "30" };
+const jsPatience = { OTEL_EXPORTER_OTLP_TIMEOUT: "30000" };
+const langfusePatience = { LANGFUSE_TIMEOUT: "30" };
+
 export const programs: Readonly<Record<ClientName, Program>> = {
-  "Pipecat 1.14": { file: "pipecat_conversation.py", python: "current", perUnit: 4 },
-  "OpenTelemetry Python 1.45, protobuf, gzip": { file: "otel_python.py", python: "current", perUnit: 3 },
-  "OpenTelemetry JS 2, JSON": { file: "otel-js.ts", args: ["json"], perUnit: 3 },
-  "OpenTelemetry JS 2, protobuf": { file: "otel-js.ts", args: ["protobuf"], perUnit: 3 },
-  "Langfuse Python 5": { file: "langfuse_python.py", python: "current", perUnit: 3, scores: true },
+  "Pipecat 1.14": { file: "pipecat_conversation.py", python: "current", perUnit: 4, patience: pythonPatience },
+  "OpenTelemetry Python 1.45, protobuf, gzip": {
+    file: "otel_python.py",
+    python: "current",
+    perUnit: 3,
+    patience: pythonPatience,
+  },
+  "OpenTelemetry JS 2, JSON": { file: "otel-js.ts", args: ["json"], perUnit: 3, patience: jsPatience },
+  "OpenTelemetry JS 2, protobuf": { file: "otel-js.ts", args: ["protobuf"], perUnit: 3, patience: jsPatience },
+  "Langfuse Python 5": {
+    file: "langfuse_python.py",
+    python: "current",
+    perUnit: 3,
+    scores: true,
+    patience: langfusePatience,
+  },
   "Langfuse Python 2": {
     file: "langfuse_python_2.py",
     python: "langfuse-2",
     perUnit: 3,
     scores: true,
     isLegacy: true,
+    patience: { MAX_RETRIES: "10" },
   },
-  "Langfuse JS 5": { file: "langfuse-js.ts", perUnit: 3, scores: true },
-  "Langfuse JS 3": { file: "langfuse-js-3.ts", perUnit: 3, scores: true, isLegacy: true },
+  "Langfuse JS 5": { file: "langfuse-js.ts", perUnit: 3, scores: true, patience: langfusePatience },
+  "Langfuse JS 3": { file: "langfuse-js-3.ts", perUnit: 3, scores: true, isLegacy: true, patience: {} },
 };
 
 export const clientNames: ClientName[] = Object.keys(programs) as ClientName[];
@@ -68,8 +87,8 @@ export interface Sending {
 }
 
 interface StartOptions {
-  /** Units of work. */
-  count: number;
+  /** Units of work; without it until `finish` is called. */
+  count?: number;
   /** Between two units. */
   paceMs?: number;
   env?: Readonly<Record<string, string>>;
@@ -91,7 +110,7 @@ export class Client {
     this.name = name;
     const command = python === undefined ? process.execPath : inject("python")[python];
     this.#child = spawn(command, [fileURLToPath(new URL(`clients/${file}`, import.meta.url)), ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: "pipe",
       env: {
         ...withoutSettings(process.env),
         LANGFUSE_PUBLIC_KEY: "pk-lf-stand-in",
@@ -100,7 +119,7 @@ export class Client {
         OTEL_BSP_SCHEDULE_DELAY: "300",
         LANGFUSE_FLUSH_INTERVAL: "0.3",
         SIDECAR_URL: sidecarUrl,
-        COUNT: String(count),
+        ...(count === undefined ? {} : { COUNT: String(count) }),
         PACE_MS: String(paceMs),
         ...env,
       },
@@ -135,6 +154,11 @@ export class Client {
   get givenUp(): Made[] {
     const { delivered } = this;
     return [...this.observations, ...this.scores].filter(({ id }) => !delivered.has(id));
+  }
+
+  /** No further units of work: it flushes and ends. */
+  finish(): void {
+    this.#child.stdin?.end();
   }
 
   kill(): void {

@@ -72,14 +72,12 @@ export class SidecarProcess {
   }
 }
 
-/** With a port that is free now; the clients, and a restart, need one that does not change. */
+/** Not started yet. With a port that is free now: the clients, and a restart, need one that does not change. */
 export async function sidecarProcess(options: SidecarOptions): Promise<SidecarProcess> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   server.close();
   await once(server, "close");
-  const sidecar = new SidecarProcess(options, port);
-  await sidecar.start();
-  return sidecar;
+  return new SidecarProcess(options, port);
 }

@@ -17,15 +17,18 @@ export async function openSite(generation: "otlp" | "ingestion"): Promise<Site> 
   const langfuse = await startStandIn({ generation });
   const directory = mkdtempSync(join(tmpdir(), "span-buffer-interop-"));
   const sidecar = await sidecarProcess({ langfuseUrl: langfuse.url, directory });
-  return {
-    langfuse,
-    sidecar,
-    async close() {
-      await sidecar.kill();
-      await langfuse.close();
-      rmSync(directory, { recursive: true, force: true });
-    },
+  const close = async (): Promise<void> => {
+    await sidecar.kill();
+    await langfuse.close();
+    rmSync(directory, { recursive: true, force: true });
   };
+  try {
+    await sidecar.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { langfuse, sidecar, close };
 }
 
 /** How often an observation was stored; ids that legacy events get as OTLP spans are found by their names. */
@@ -37,13 +40,17 @@ export function arrivals(client: Client, langfuse: StandIn): (made: Made) => num
   return ({ name }) => byName[name] ?? 0;
 }
 
-/** Waits for what is not there yet; a test's message says more than a time limit does. */
+/** What the client takes for delivered and Langfuse has not. Waits for it: the message says more than a time limit. */
 export async function missingAfter(client: Client, langfuse: StandIn, limitMs: number): Promise<Made[]> {
   const deadlineMs = performance.now() + limitMs;
   for (;;) {
     const arrived = arrivals(client, langfuse);
+    const scores = new Set(langfuse.scores().map(({ id }) => id));
     const { delivered } = client;
-    const missing = client.observations.filter((made) => delivered.has(made.id) && arrived(made) === 0);
+    const missing = [
+      ...client.observations.filter((made) => delivered.has(made.id) && arrived(made) === 0),
+      ...client.scores.filter(({ id }) => delivered.has(id) && !scores.has(id)),
+    ];
     if (missing.length === 0 || performance.now() > deadlineMs) return missing;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 import { Langfuse } from "langfuse";
-import { count, fact, looksUp, pace, recordFetch, sayObservation, sayScore, sidecarUrl } from "./recording.ts";
+import { fact, looksUp, recordFetch, sayObservation, sayScore, sidecarUrl, units } from "./recording.ts";
 
 process.env["LANGFUSE_BASEURL"] = sidecarUrl;
 globalThis.fetch = recordFetch(globalThis.fetch);
@@ -16,7 +16,7 @@ if (looksUp) {
   fact("prompt", { text: prompt.compile({ name: "Ada" }), version: prompt.version });
 }
 
-for (let number = 0; number < count; number++) {
+for await (const number of units()) {
   const trace = langfuse.trace({
     name: "interop call",
     userId: "ada",
@@ -47,7 +47,6 @@ for (let number = 0; number < count; number++) {
   const id = `js3-${trace.id}`;
   trace.score({ id, name: "helpful", value: 0.9, comment: "good" });
   sayScore(id, trace.id, "helpful");
-  await pace();
 }
 await langfuse.shutdownAsync();
 fact("flushed", true);

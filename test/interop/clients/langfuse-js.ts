@@ -12,17 +12,7 @@ import {
 import { type Context, context, ROOT_CONTEXT } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
-import {
-  count,
-  endedSpans,
-  fact,
-  looksUp,
-  pace,
-  recordExports,
-  recordFetch,
-  sayScore,
-  sidecarUrl,
-} from "./recording.ts";
+import { endedSpans, fact, looksUp, recordExports, recordFetch, sayScore, sidecarUrl, units } from "./recording.ts";
 
 /** What OpenTelemetry's package for Node brings along; it is not among this project's. */
 const current = new AsyncLocalStorage<Context>();
@@ -54,7 +44,7 @@ if (looksUp) {
   fact("prompt", { text: prompt.compile({ name: "Ada" }), version: prompt.version });
 }
 
-for (let number = 0; number < count; number++) {
+for await (const number of units()) {
   startActiveObservation(`call-${number}`, (root) => {
     root.update({ input: { number } });
     const propagated = { userId: "ada", sessionId: `session-${number}`, tags: ["interop"], traceName: "interop call" };
@@ -86,7 +76,6 @@ for (let number = 0; number < count; number++) {
     });
     sayScore(id, root.traceId, "helpful");
   });
-  await pace();
 }
 // It rejects when an export failed for good.
 const isFlushed = await provider.forceFlush().then(

@@ -2,7 +2,7 @@
 
 import os
 
-from recording import COUNT, SIDECAR_URL, EndedSpans, around, fact, pace, record_otlp_exports, say_score
+from recording import SIDECAR_URL, EndedSpans, around, fact, pace, record_otlp_exports, say_score, units
 
 os.environ["LANGFUSE_BASE_URL"] = SIDECAR_URL
 
@@ -21,10 +21,8 @@ if os.environ.get("LOOK_UPS") == "1":
     fact("authCheck", langfuse.auth_check())
     prompt = langfuse.get_prompt("greeting")
     fact("prompt", {"text": prompt.compile(name="Ada"), "version": prompt.version})
-if os.environ.get("PROMPT") == "1":
-    fact("promptWhileAway", langfuse.get_prompt("greeting").compile(name="Ada"))
 
-for number in range(COUNT):
+for number in units():
     with langfuse.start_as_current_observation(name=f"call-{number}", as_type="span", input={"number": number}) as root:
         with propagate_attributes(
             user_id="ada", session_id=f"session-{number}", tags=["interop"], trace_name="interop call"

@@ -5,7 +5,7 @@ Each observation has a name of its own: its id is another one once its events ha
 
 import os
 
-from recording import COUNT, SIDECAR_URL, around, fact, pace, say_observation, say_score
+from recording import SIDECAR_URL, around, fact, pace, say_observation, say_score, units
 
 os.environ["LANGFUSE_HOST"] = SIDECAR_URL
 
@@ -14,7 +14,7 @@ from langfuse.request import LangfuseClient
 
 around(LangfuseClient, "batch_post", lambda batch, **_: sorted({event["body"]["id"] for event in batch}))
 
-# Its own way back from a refused connection is three attempts within three seconds; the option is there for this.
+# By default it tries three times within three seconds, at random.
 langfuse = Langfuse(max_retries=int(os.environ.get("MAX_RETRIES", "3")), flush_interval=0.5)
 
 if os.environ.get("LOOK_UPS") == "1":
@@ -22,7 +22,7 @@ if os.environ.get("LOOK_UPS") == "1":
     prompt = langfuse.get_prompt("greeting")
     fact("prompt", {"text": prompt.compile(name="Ada"), "version": prompt.version})
 
-for number in range(COUNT):
+for number in units():
     trace = langfuse.trace(
         name="interop call",
         user_id="ada",

@@ -2,7 +2,7 @@
 
 import os
 
-from recording import COUNT, SIDECAR_URL, EndedSpans, fact, pace, record_otlp_exports
+from recording import SIDECAR_URL, EndedSpans, fact, pace, record_otlp_exports, units
 
 os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = SIDECAR_URL
 os.environ["OTEL_EXPORTER_OTLP_COMPRESSION"] = "gzip"
@@ -21,7 +21,7 @@ provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
 trace.set_tracer_provider(provider)
 tracer = trace.get_tracer("interop", "1.0")
 
-for number in range(COUNT):
+for number in units():
     with tracer.start_as_current_span(f"call-{number}") as root:
         root.set_attribute("session.id", f"session-{number}")
         root.set_attribute("user.id", "ada")

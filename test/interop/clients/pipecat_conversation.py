@@ -1,14 +1,13 @@
 """A voice bot of Pipecat's own parts: pipeline, turn tracking, tracing decorators, `setup_tracing`.
 
 What would need the world outside stands here instead: the speech recogniser reads its words out of the "audio", the
-model answers by rote, the synthesiser yields silence, the transport says when the bot speaks. One conversation with
-`COUNT` turns.
+model answers by rote, the synthesiser yields silence, the transport says when the bot speaks. One conversation; a unit of work is a turn.
 """
 
 import asyncio
 import os
 
-from recording import COUNT, PACE_SECONDS, SIDECAR_URL, EndedSpans, fact, record_otlp_exports
+from recording import PACE_SECONDS, SIDECAR_URL, EndedSpans, fact, record_otlp_exports, units
 
 os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = SIDECAR_URL
 
@@ -182,7 +181,7 @@ class Loudspeaker(FrameProcessor):
 
 
 async def talk(worker, loudspeaker):
-    for number in range(COUNT):
+    for number in units():
         words = f"Frage {number}"
         loudspeaker.fell_silent.clear()
         await worker.queue_frames([VADUserStartedSpeakingFrame(start_secs=0.2), UserStartedSpeakingFrame()])

@@ -3,6 +3,7 @@
 The hooks stand around the SDK's own sending and change nothing in it: what is sent, when, and how often is the SDK's.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -10,7 +11,6 @@ import threading
 import time
 
 SIDECAR_URL = os.environ["SIDECAR_URL"]
-COUNT = int(os.environ["COUNT"])
 PACE_SECONDS = float(os.environ.get("PACE_MS", "0")) / 1000
 
 _lock = threading.Lock()
@@ -84,6 +84,16 @@ class EndedSpans:
 
     def force_flush(self, timeout_millis=30000):
         return True
+
+
+def units():
+    """Numbers of the units of work: `COUNT`, or, without that, as many as there is time for until stdin ends."""
+    if "COUNT" in os.environ:
+        yield from range(int(os.environ["COUNT"]))
+        return
+    stopped = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
+    yield from itertools.takewhile(lambda _: not stopped.is_set(), itertools.count())
 
 
 def pace():

@@ -4,9 +4,9 @@
  */
 import { writeSync } from "node:fs";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export const sidecarUrl: string = process.env["SIDECAR_URL"] ?? "";
-export const count: number = Number(process.env["COUNT"]);
 export const looksUp: boolean = process.env["LOOK_UPS"] === "1";
 
 export function say(kind: string, fields: Record<string, unknown>): void {
@@ -25,8 +25,15 @@ export function fact(name: string, value: unknown): void {
   say("fact", { name, value });
 }
 
-export async function pace(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, Number(process.env["PACE_MS"] ?? 0)));
+/** Numbers of the units of work: `COUNT`, or, without that, as many as there is time for until stdin ends. */
+export async function* units(): AsyncGenerator<number> {
+  const count = Number(process.env["COUNT"] ?? Number.POSITIVE_INFINITY);
+  let isStopped = false;
+  if (process.env["COUNT"] === undefined) process.stdin.resume().once("end", () => (isStopped = true));
+  for (let number = 0; number < count && !isStopped; number++) {
+    yield number;
+    await sleep(Number(process.env["PACE_MS"] ?? 0));
+  }
 }
 
 interface EndedSpan {
