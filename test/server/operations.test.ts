@@ -132,6 +132,7 @@ describe("/metrics", () => {
     const langfuse = await standIn();
     const sidecar = await sidecarFor(langfuse.url, { buffer: standInKeys });
     await send(sidecar, otlpJson("conventions", 2));
+    await fetch(`${sidecar.url}/api/public/ingestion`, { method: "POST", body: '{"batch":[]}' });
     await fetch(`${sidecar.url}/nowhere/${"x".repeat(20)}`);
     await fetch(`${sidecar.url}/livez`, { method: "PROPFIND" });
     const component = 'otel_component_name="default/spans",otel_component_type="span_buffer_processor"';
@@ -148,6 +149,8 @@ describe("/metrics", () => {
       );
     };
     expect(count("POST", 200, "/v1/traces")).toBe(1);
+    // Not that of the routes behind it, which take all the rest below /api/public.
+    expect(count("POST", 207, "/api/public/ingestion")).toBe(1);
     expect(count("GET", 404)).toBe(1);
     expect(count("_OTHER", 404)).toBe(1);
     expect(count("GET", 200, "/metrics")).toBeGreaterThan(0);

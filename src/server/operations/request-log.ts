@@ -38,7 +38,7 @@ export class RequestLog {
     const { outgoing } = context.env as HttpBindings;
     outgoing.once("close", () => {
       const method = context.req.method;
-      const route = routeOf(routePath(context, -1));
+      const route = routeOf(routePath(context));
       const status = outgoing.headersSent ? outgoing.statusCode : undefined;
       const isWhole = outgoing.writableFinished;
       const durationMs = performance.now() - beganAtMs;
