@@ -40,9 +40,12 @@ export function arrivals(client: Client, langfuse: StandIn): (made: Made) => num
   return ({ name }) => byName[name] ?? 0;
 }
 
-/** What the client takes for delivered and Langfuse has not. Waits for it: the message says more than a time limit. */
-export async function missingAfter(client: Client, langfuse: StandIn, limitMs: number): Promise<Made[]> {
-  const deadlineMs = performance.now() + limitMs;
+/**
+ * What the client takes for delivered and Langfuse has not. Waits for it: the message says more than a time limit.
+ *
+ * @param deadlineMs as `performance.now()` has it.
+ */
+export async function missingAt(deadlineMs: number, client: Client, langfuse: StandIn): Promise<Made[]> {
   for (;;) {
     const arrived = arrivals(client, langfuse);
     const scores = new Set(langfuse.scores().map(({ id }) => id));

@@ -2,9 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StoredSpan } from "../../src/stand-in/index.ts";
 import { Client, type ClientName, clientNames, legacyNames, programs } from "./clients.ts";
-import { arrivals, missingAfter, openSite, type Site } from "./site.ts";
+import { arrivals, missingAt, openSite, type Site } from "./site.ts";
 
 const count = 3;
+/** For all that the sidecar has when the clients have ended. */
+const deliveryMs = 30_000;
 const question = "Wie spät ist es? 🕙";
 
 type View = Partial<Record<keyof StoredSpan, unknown>>;
@@ -93,6 +95,7 @@ describe.each([
   { generation: "ingestion", names: legacyNames },
 ] as const)("before a server of the $generation route", ({ generation, names }) => {
   let site: Site;
+  let deadlineMs = 0;
   const clients = new Map<ClientName, Client>();
   const clientOf = (name: ClientName): Client => clients.get(name) as Client;
 
@@ -100,6 +103,7 @@ describe.each([
     site = await openSite(generation);
     for (const name of names) clients.set(name, new Client(name, site.sidecar.url, { count, env }));
     await Promise.allSettled([...clients.values()].map((client) => client.ended()));
+    deadlineMs = performance.now() + deliveryMs;
   });
   afterAll(async () => {
     for (const client of clients.values()) client.kill();
@@ -119,7 +123,7 @@ describe.each([
 
     it("is stored whole and once", async () => {
       const client = clientOf(name);
-      expect(await missingAfter(client, site.langfuse, 20_000), site.sidecar.said).toEqual([]);
+      expect(await missingAt(deadlineMs, client, site.langfuse), site.sidecar.said).toEqual([]);
       expect(client.observations.filter((made) => arrivals(client, site.langfuse)(made) !== 1)).toEqual([]);
     });
 
@@ -127,7 +131,7 @@ describe.each([
       const made = clientOf(name).observations.find((made) => made.name === observation);
       const { traceId } = made ?? {};
       expect(made).toBeDefined();
-      await missingAfter(clientOf(name), site.langfuse, 20_000);
+      await missingAt(deadlineMs, clientOf(name), site.langfuse);
       const stored = site.langfuse.spans().find((span) => span.name === observation && isOf(span, traceId));
       expect(stored).toMatchObject(view);
     });
@@ -142,7 +146,7 @@ describe.each([
 
     if (programs[name].scores === true) {
       it("shows its scores in Langfuse", async () => {
-        await missingAfter(clientOf(name), site.langfuse, 20_000);
+        await missingAt(deadlineMs, clientOf(name), site.langfuse);
         for (const { id, traceId } of clientOf(name).scores) {
           const score = site.langfuse.scores().find((stored) => stored.id === id);
           expect(score).toMatchObject({ name: "helpful", value: 0.9, comment: "good" });
