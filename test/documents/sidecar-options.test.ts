@@ -42,8 +42,10 @@ test("every flag that is not one of the buffer's", () => {
 test("every default", () => {
   const resolved = resolveSidecarOptions({}, {}) as unknown as Record<string, unknown>;
   for (const { option, byDefault } of documentedRows()) {
-    const value = resolved[option[0] ?? ""];
-    const isNone = value === undefined || (typeof value === "object" && Object.keys(value as object).length === 0);
-    expect([option, byDefault.replaceAll(/[`,]/g, "")]).toEqual([option, isNone ? "–" : String(value)]);
+    const value = JSON.stringify(resolved[option[0] ?? ""]) ?? "{}";
+    expect([option, byDefault.replaceAll(/[`,]/g, "")]).toEqual([
+      option,
+      value === "{}" ? "–" : value.replaceAll('"', ""),
+    ]);
   }
 });
