@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { reserveFile } from "./disk-reserve.ts";
 import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { Journal } from "./journal.ts";
 import {
@@ -231,7 +232,9 @@ export function takeOrphan(
 export function removeJournal(slot: JournalSlot): void {
   const { file } = slot;
   slot.journal.close();
-  for (const path of [file, `${file}-wal`, `${file}-shm`, ownerFile(file)]) rmSync(path, { force: true });
+  for (const path of [file, `${file}-wal`, `${file}-shm`, ownerFile(file), reserveFile(file)]) {
+    rmSync(path, { force: true });
+  }
   slot.release();
 }
 

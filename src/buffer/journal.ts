@@ -473,6 +473,25 @@ export class Journal {
     this.#logBytes = 0;
   }
 
+  /** Carries the write-ahead log over into the file, and makes it empty. @throws when the disk has no room for that. */
+  emptyLog(): void {
+    const [{ busy }] = this.#database.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
+    if (busy !== 0) throw Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
+    this.#logBytes = 0;
+  }
+
+  /**
+   * Gives free pages back to the file system, with no more than so many bytes in the write-ahead log, which is empty
+   * afterwards. @throws when the disk has no room for that.
+   */
+  giveBack(logBytes: number): void {
+    // A page that moves is written, and so are those that point to it.
+    const pages = Math.floor(logBytes / this.#pageSizeBytes / 4);
+    if (this.#freePages > 0 && pages > 0) this.#database.exec(`PRAGMA incremental_vacuum(${pages})`);
+    this.emptyLog();
+    this.#measure();
+  }
+
   close(): void {
     this.#database.close();
   }

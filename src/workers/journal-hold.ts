@@ -1,3 +1,6 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { DiskReserve } from "../buffer/disk-reserve.ts";
 import { type Journal, maxLogBytes } from "../buffer/journal.ts";
 import { isDamage } from "../buffer/salvage.ts";
 import type { Announcer } from "./announcer.ts";
@@ -6,16 +9,23 @@ import type { PumpSetup } from "./messages.ts";
 /** After a failed write the disk gets this long to recover; the ring and the caller's memory hold out meanwhile. */
 const diskRetryMs = 1_000;
 
+/** Of the log on a disk that is nearly full. */
+const leastLogBytes = 64 * 1024;
+
 /** The journal in use, and how it is with it: well, its disk at rest after a refusal, or its file damaged. */
 export class JournalHold {
-  /** Limit of the write-ahead log: little beside a small `maxDiskBytes`. */
+  /** Limit of the write-ahead log: little beside a small `maxDiskBytes`, or a small disk. */
   readonly logBytes: number;
+  /** Held to get out of a full disk: what carrying the log over adds to the file, and what the next commits write. */
+  readonly reserveBytes: number;
   /** False: there may be spans in memory that the journal does not have. */
   isComplete: boolean;
   readonly #setup: Pick<PumpSetup, "durability" | "maxDiskBytes" | "maxMemoryBytes">;
   readonly #announcer: Announcer;
   #journal: Journal;
+  #reserve: DiskReserve | undefined;
   #diskRetryAtMs = 0;
+  #isDiskFull = false;
   #damage: unknown;
 
   constructor(
@@ -27,8 +37,10 @@ export class JournalHold {
     this.#announcer = announcer;
     this.#journal = journal;
     this.isComplete = setup.durability === "journal";
-    this.logBytes = Math.min(maxLogBytes, Math.floor(setup.maxDiskBytes / 64));
+    this.logBytes = logLimit(setup.maxDiskBytes, journal.file);
+    this.reserveBytes = 2 * this.logBytes;
     journal.limitLog(this.logBytes);
+    this.#openReserve();
   }
 
   get journal(): Journal {
@@ -45,10 +57,11 @@ export class JournalHold {
     return this.#journal.file === ":memory:";
   }
 
-  /** What the journal may take in all; one in memory is bounded as memory is. */
-  get maxBytes(): number {
+  /** What the journal's file may take: beside it are its log, with the transaction under way, and the reserve. */
+  get maxFileBytes(): number {
     const { maxDiskBytes, maxMemoryBytes } = this.#setup;
-    return this.isInMemory ? Math.min(maxDiskBytes, maxMemoryBytes) : maxDiskBytes;
+    if (this.isInMemory) return Math.min(maxDiskBytes, maxMemoryBytes) - 2 * this.logBytes;
+    return maxDiskBytes - 2 * this.logBytes - this.reserveBytes;
   }
 
   /** When a refused write is to be tried again (`performance.now()`); 0: the disk is well. */
@@ -81,10 +94,42 @@ export class JournalHold {
       this.#damage ??= error;
       return;
     }
+    // The second for a quota.
+    this.#isDiskFull ||= /^(SQLITE_FULL|SQLITE_IOERR_WRITE|ENOSPC|EDQUOT)$/.test(
+      (error as { code?: string }).code ?? "",
+    );
     const message = `the journal cannot be written: ${(error as Error).message}; spans wait in memory, and are sent from there`;
     this.#diskRetryAtMs = performance.now() + diskRetryMs;
     this.#announcer.say("disk", "warn", message);
     this.#announcer.lastError(message);
+  }
+
+  /** Has the disk no room? Then the first thing to do is to let go of some: `relieve`. */
+  get isDiskFull(): boolean {
+    return this.#isDiskFull;
+  }
+
+  /**
+   * Gets a journal that has filled its disk going again: with the reserve's room its log can be carried over, outcomes
+   * recorded, and pages given back. New spans are for later, when the reserve is there again. Returns whether it is.
+   *
+   * @param record records the outcomes; returns whether the disk took them.
+   */
+  relieve(record: () => boolean): boolean {
+    this.#reserve?.giveAway();
+    const isCarriedOver = this.attempt((journal) => {
+      journal.emptyLog();
+      return true;
+    });
+    if (isCarriedOver !== true || !record()) return false;
+    return (
+      this.attempt((journal) => {
+        journal.giveBack(this.reserveBytes);
+        this.#reserve?.hold();
+        this.#isDiskFull = false;
+        return true;
+      }) === true
+    );
   }
 
   /** What the action returns; undefined when the disk refuses. */
@@ -104,8 +149,37 @@ export class JournalHold {
     if (journal.lastId < lastId) journal.nextIds(lastId - journal.lastId);
     journal.limitLog(this.logBytes);
     this.#journal = journal;
+    this.#isDiskFull = false;
+    this.#openReserve();
     this.#damage = undefined;
     this.#diskRetryAtMs = 0;
     this.isComplete = this.#setup.durability === "journal";
+  }
+
+  /** An empty journal needs no reserve. @throws what the disk throws. */
+  close(): void {
+    const isEmpty = this.#journal.count === 0;
+    this.#journal.close();
+    if (isEmpty) this.#reserve?.giveAway();
+  }
+
+  #openReserve(): void {
+    this.#reserve = this.isInMemory ? undefined : new DiskReserve(this.#journal.file, this.reserveBytes);
+    try {
+      this.#reserve?.hold();
+    } catch {
+      // No room for it now; when the disk is full in earnest it is tried again.
+    }
+  }
+}
+
+/** Beside what is allowed, and beside what the disk has. */
+function logLimit(maxDiskBytes: number, file: string): number {
+  const limit = Math.min(maxLogBytes, Math.floor(maxDiskBytes / 64));
+  try {
+    const { bavail, bsize } = statfsSync(dirname(file));
+    return Math.min(limit, Math.max(leastLogBytes, Math.floor((bavail * bsize) / 64)));
+  } catch {
+    return limit;
   }
 }

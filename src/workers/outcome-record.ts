@@ -9,6 +9,12 @@ import { Outcomes } from "./outcomes.ts";
 /** From this share of their room on the dead letters are worth a warning. */
 const nearlyFull = 0.9;
 
+/** What one turn of the pump may spend on a full disk. */
+const fullDiskTurnMs = 50;
+
+/** Rows are not smaller. */
+const leastSpanBytes = 100;
+
 export interface OutcomeRecordParts {
   setup: Pick<PumpSetup, "maxDeadLetterBytes" | "maxMemoryBytes">;
   hold: JournalHold;
@@ -71,6 +77,26 @@ export class OutcomeRecord {
     if (isDone !== true) return false;
     hold.diskIsWell();
     return true;
+  }
+
+  /**
+   * Records them on a disk that is full, a little at a time: what a transaction writes must fit into the reserve. Returns
+   * whether the disk took them all; otherwise it is to be called again.
+   */
+  recordOnFullDisk(): boolean {
+    const { hold } = this.#parts;
+    const deadlineMs = performance.now() + fullDiskTurnMs;
+    const isMore = hold.attempt((journal) => {
+      const spanBytes = Math.max(leastSpanBytes, journal.usedBytes() / Math.max(1, journal.count));
+      const spans = Math.max(1, Math.floor(hold.reserveBytes / 4 / spanBytes));
+      while (this.#outcomes.removeSome(journal, spans)) {
+        journal.emptyLog();
+        if (performance.now() > deadlineMs) return true;
+      }
+      journal.emptyLog();
+      return false;
+    });
+    return isMore === false && this.record();
   }
 
   /** @throws what the disk throws. */

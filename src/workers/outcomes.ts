@@ -74,6 +74,23 @@ export class Outcomes {
     if (this.#letters.length > 0) this.#lettersLeft = journal.bury(this.#letters, Date.now(), maxDeadLetterBytes);
   }
 
+  /**
+   * Removes acknowledged spans from the journal, at most so many, for a disk that has room for little at once. They count
+   * with the rest, when that is recorded. Returns whether there are more.
+   */
+  removeSome(journal: Journal, maxSpans: number): boolean {
+    for (let left = maxSpans; left > 0; ) {
+      const first = this.#acknowledged[0];
+      if (first === undefined) return false;
+      const through = Math.min(first[1], first[0] + left - 1);
+      journal.remove(first[0], through);
+      left -= through - first[0] + 1;
+      if (through === first[1]) this.#acknowledged.shift();
+      else first[0] = through + 1;
+    }
+    return this.#acknowledged.length > 0;
+  }
+
   /** Everything is recorded. Returns how many spans that was. */
   clear(): { acknowledged: number; deadLettered: number; lettersLeft: number } {
     const counts = {

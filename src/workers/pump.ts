@@ -173,6 +173,8 @@ export class Pump {
 
   #answerFlushes(): void {
     if (this.#flushes.length === 0) return;
+    // What the server has and a refusing disk has not recorded still counts as pending.
+    if (!this.#parts.store.outcomes.isAllRecorded) return;
     const oldestId = this.#oldestPendingId();
     this.#flushes = this.#flushes.filter((flush) => {
       if (flush.throughId === undefined || oldestId <= flush.throughId) return true;

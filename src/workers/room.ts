@@ -27,15 +27,14 @@ export class Room {
   get isForOthers(): boolean {
     const { hold } = this.#parts;
     if (hold.isDiskResting || hold.isDamaged || !hold.isOnDisk) return false;
-    return hold.journal.usedBytes() < hold.maxBytes / 2;
+    return hold.journal.usedBytes() < hold.maxFileBytes / 2;
   }
 
   /** Makes room by the overflow policy. Returns whether there is enough. @throws what the disk throws. */
   make(incomingBytes: number): boolean {
     const { setup, hold, window, outcomes, counters, announcer } = this.#parts;
-    const { journal, maxBytes, logBytes } = hold;
-    // The write-ahead log lies beside the file, with the transaction that is under way.
-    const limit = maxBytes - 2 * logBytes - incomingBytes;
+    const { journal, maxFileBytes } = hold;
+    const limit = maxFileBytes - incomingBytes;
     if (journal.usedBytes() <= limit) return true;
     // What is acknowledged already may be all the room that is wanted.
     outcomes.recordOrThrow();
@@ -43,7 +42,7 @@ export class Room {
     announcer.say(
       "disk-full",
       "warn",
-      `the journal has reached maxDiskBytes (${maxBytes}): spans are dropped (${setup.overflowPolicy}); raise it, or end the outage`,
+      `the journal has reached maxDiskBytes (${setup.maxDiskBytes}): spans are dropped (${setup.overflowPolicy}); raise it, or end the outage`,
     );
     // For what would not fit into an empty journal nothing else must go.
     if (setup.overflowPolicy === "drop-newest" || limit <= 0) return false;

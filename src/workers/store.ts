@@ -95,6 +95,11 @@ export class Store {
     return this.#lastTakenCount;
   }
 
+  /** With one more transaction the log is at most half as long again as its limit: that much the reserve makes up for. */
+  get #commitBytes(): number {
+    return Math.min(commitBytes, this.hold.logBytes / 2);
+  }
+
   get #journal(): Journal {
     return this.hold.journal;
   }
@@ -118,7 +123,7 @@ export class Store {
   takeFrom(ring: RingConsumer, isAway: boolean): boolean {
     this.#lastTakenCount = 0;
     // After a refusal outcomes go first and alone: they may free the very room that new spans want.
-    if (this.hold.isDiskResting || (this.hold.diskRetryAtMs > 0 && !this.outcomes.record())) {
+    if (this.hold.isDiskResting || (this.hold.diskRetryAtMs > 0 && !this.#isDiskBack())) {
       // Nothing is won by taking what cannot be sent: the ring outlives this thread.
       if (!isAway) this.#takeIntoMemory(ring);
       return false;
@@ -128,7 +133,7 @@ export class Store {
       return false;
     }
     const lastSequence = ring.lastSequence;
-    const { payloads, damaged } = ring.take(commitFrames, Math.min(commitBytes, this.hold.logBytes));
+    const { payloads, damaged } = ring.take(commitFrames, this.#commitBytes);
     const { count } = payloads;
     const run = this.#newRun(payloads);
     try {
@@ -150,8 +155,13 @@ export class Store {
     if (damaged > 0) this.#announcer.say("damaged", "warn", `${damaged} spans were overwritten in memory and are lost`);
     this.#lastTakenCount = count;
     // On a small disk a take is small too, and there may be more.
-    if (this.hold.logBytes < commitBytes && !ring.isEmpty()) return true;
+    if (this.#commitBytes < commitBytes && !ring.isEmpty()) return true;
     return count === commitFrames || run.byteLength + ring.occupiedBytes() >= ring.capacityBytes * hurryShare;
+  }
+
+  /** After a refusal: records outcomes, and gets a full disk going again. Returns whether new spans may come. */
+  #isDiskBack(): boolean {
+    return this.hold.isDiskFull ? this.hold.relieve(() => this.outcomes.recordOnFullDisk()) : this.outcomes.record();
   }
 
   #newRun(payloads: PackedPayloads): SpanRun {
@@ -269,7 +279,7 @@ export class Store {
     const deadlineMs = performance.now() + closingShrinkMs;
     while (performance.now() < deadlineMs && this.tidy());
     try {
-      this.#journal.close();
+      this.hold.close();
     } catch (error) {
       this.hold.diskFailed(error);
     }

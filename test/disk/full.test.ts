@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { SmallDisk } from "../chaos/small-disk.ts";
@@ -91,4 +91,32 @@ test("a disk that fills up in the middle of coming back: it is tried again, and 
   expect(new Set(Object.keys(server.ids()))).toEqual(new Set(ids));
   expect(server.account().twice).toBe(0);
   expect(buffer.stats().recovered).toBe(0);
+}, 60_000);
+
+test("a journal that has filled its disk by itself: what is delivered is recorded, and the room given back", async ({
+  skip,
+}) => {
+  const disk = smallDisk(16) ?? skip("mounting a small disk needs root");
+  const server = await standIn();
+  await server.setFault({ kind: "down" });
+  const directory = join(disk.directory, "state");
+  const buffer = bufferFor(server.url, { directory, maxQueueSize: 1_000 });
+  const ids: string[] = [];
+  while (buffer.stats().lastError?.includes("the journal cannot be written") !== true) {
+    ids.push(...endSpans(buffer, 200, "x".repeat(1_000)));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  // The ring and memory have these.
+  ids.push(...endSpans(buffer, 3_000, "x".repeat(1_000)));
+  expect(buffer.stats().journalSpans).toBeGreaterThan(5_000);
+  await server.setFault(undefined);
+  expect(await buffer.flush({ timeoutMs: 30_000 })).toMatchObject({ acknowledged: ids.length, pending: 0 });
+  expect(missingFromAccount(buffer.stats())).toBe(0);
+  expect(new Set(Object.keys(server.ids()))).toEqual(new Set(ids));
+  expect(server.account().twice).toBe(0);
+  await until(() => statSync(join(directory, "journal-1.sqlite")).size < 1024 * 1024);
+  // And it takes new ones.
+  await server.setFault({ kind: "down" });
+  endSpans(buffer, 100);
+  await until(() => buffer.stats().journalSpans === 100);
 }, 60_000);
