@@ -15,7 +15,7 @@ export interface ConstantFields {
   bytes: Uint8Array;
 }
 
-/** Where a span of OpenTelemetry's may name its own environment and release. */
+/** Where a span of OpenTelemetry's, or the resource that it comes from, may name its own environment and release. */
 const environmentAttributes = ["langfuse.environment", "deployment.environment.name", "deployment.environment"];
 const releaseAttributes = ["langfuse.release"];
 
@@ -34,9 +34,8 @@ export class ConstantFieldsTable {
   /** Those that this span does not override; `undefined`: none. May throw what the span's getters throw. */
   for(payload: SpanPayload): ConstantFields | undefined {
     if (this.#isEmpty) return undefined;
-    const { attributes } = payload;
-    const hasEnvironment = payload.environment !== undefined || hasAnyAttribute(attributes, environmentAttributes);
-    const hasRelease = payload.release !== undefined || hasAnyAttribute(attributes, releaseAttributes);
+    const hasEnvironment = payload.environment !== undefined || names(payload, environmentAttributes);
+    const hasRelease = payload.release !== undefined || names(payload, releaseAttributes);
     const hasService = payload.serviceName !== undefined || payload.resource !== undefined;
     const combination = (hasEnvironment ? 1 : 0) + (hasRelease ? 2 : 0) + (hasService ? 4 : 0);
     return (this.#byCombination[combination] ??= this.#make(hasEnvironment, hasRelease, hasService));
@@ -53,6 +52,10 @@ export class ConstantFieldsTable {
     const text = `,${JSON.stringify(fields).slice(1)}`;
     return { fields, text, bytes: Buffer.from(text) };
   }
+}
+
+function names({ attributes, resource }: SpanPayload, wanted: readonly string[]): boolean {
+  return hasAnyAttribute(attributes, wanted) || hasAnyAttribute(resource?.attributes, wanted);
 }
 
 function hasAnyAttribute(attributes: PayloadAttributes | undefined, names: readonly string[]): boolean {

@@ -63,3 +63,17 @@ test("no constants, no work", () => {
   const own = new ConstantFieldsTable({ environment: "a", release: undefined, serviceName: undefined });
   expect(own.for({ ...payload, attributes: { "deployment.environment.name": "b" } })).toBeUndefined();
 });
+
+test.each([
+  ["its attributes", { attributes: { "langfuse.environment": "own" } }],
+  ["its attributes in OTLP's form", { attributes: [{ key: "deployment.environment", value: { stringValue: "own" } }] }],
+  ["its resource", { resource: { attributes: { "deployment.environment.name": "own" } } }],
+  [
+    "its resource in OTLP's form",
+    { resource: { attributes: [{ key: "deployment.environment", value: { stringValue: "own" } }] } },
+  ],
+])("an environment that a span names by %s is not covered by the buffer's", (_, own) => {
+  const constants = new ConstantFieldsTable({ environment: "buffer", release: "1", serviceName: undefined });
+  expect(constants.for(payload)?.fields).toEqual({ environment: "buffer", release: "1" });
+  expect(constants.for({ ...payload, ...own })?.fields).toEqual({ release: "1" });
+});
