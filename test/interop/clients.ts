@@ -156,6 +156,11 @@ export class Client {
     return [...this.observations, ...this.scores].filter(({ id }) => !delivered.has(id));
   }
 
+  /** Ids that it sent without getting a good answer; when that was lost, they come again. */
+  get failed(): ReadonlySet<string> {
+    return new Set(this.sendings.filter(({ ok }) => !ok).flatMap(({ ids }) => ids));
+  }
+
   /** No further units of work: it flushes and ends. */
   finish(): void {
     this.#child.stdin?.end();

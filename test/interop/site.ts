@@ -59,6 +59,22 @@ export async function missingAt(deadlineMs: number, client: Client, langfuse: St
   }
 }
 
+/** Observations that came several times although the client was answered each time. */
+export function twice(client: Client, langfuse: StandIn): Made[] {
+  const arrived = arrivals(client, langfuse);
+  const { failed } = client;
+  return client.observations.filter((made) => arrived(made) > 1 && !failed.has(made.id));
+}
+
+/** Requests that the sidecar answered 503, by its own count. */
+export async function unavailable(sidecar: SidecarProcess): Promise<number> {
+  const { body } = await get(`${sidecar.url}/metrics`);
+  const name = "span_buffer_receiver_unavailable_total";
+  if (!String(body).includes(`# TYPE ${name} `)) throw new Error(`${name} is not among the metrics`);
+  const samples = String(body).matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, "gm"));
+  return [...samples].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
 const authorization = `Basic ${Buffer.from("pk-lf-stand-in:sk-lf-stand-in").toString("base64")}`;
 
 /** As a user of Langfuse's API would, from the sidecar or from the stand-in. */
