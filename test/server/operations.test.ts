@@ -35,7 +35,11 @@ function reasonsOf({ body }: { body: Ready }): string {
 interface Ready {
   status: string;
   reasons: string[];
-  projects: { name: string; buffers: { buffer: string; ready: boolean; state: string; reasons: string[] }[] }[];
+  projects: {
+    name: string;
+    reasons: string[];
+    buffers: { buffer: string; ready: boolean; state: string; reasons: string[] }[];
+  }[];
 }
 
 async function send(sidecar: TestSidecar, body: string): Promise<number> {
@@ -55,7 +59,11 @@ describe("/livez and /readyz", () => {
         status: "ready",
         reasons: [],
         projects: [
-          { name: "default", buffers: [{ buffer: "spans", ready: true, state: "sending", pending: 0, reasons: [] }] },
+          {
+            name: "default",
+            reasons: [],
+            buffers: [{ buffer: "spans", ready: true, state: "sending", pending: 0, reasons: [] }],
+          },
         ],
       },
     });
@@ -103,6 +111,29 @@ describe("/livez and /readyz", () => {
   });
 });
 
+it("tells of events of old SDKs that cannot be held, and of those that are", async () => {
+  const langfuse = await standIn();
+  await langfuse.setFault({ kind: "down" });
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, "held"), "in the way");
+  const sidecar = await sidecarFor(langfuse.url, { buffer: { ...standInKeys, directory } });
+  const hold = async (): Promise<number> => {
+    const body = { id: "trace-1", name: "held" };
+    const batch = [{ id: "event-1", type: "trace-create", timestamp: new Date().toISOString(), body }];
+    const request = { method: "POST", body: JSON.stringify({ batch }) };
+    return (await fetch(`${sidecar.url}/api/public/ingestion`, request)).status;
+  };
+  expect(await hold()).toBe(503);
+  const ready = await readyz(sidecar);
+  expect(ready.status).toBe(200);
+  expect(ready.body.projects[0]?.reasons[0]).toMatch(/^events of old SDKs: /);
+  rmSync(join(directory, "held"));
+  expect(await hold()).toBe(207);
+  expect((await readyz(sidecar)).body.projects[0]?.reasons).toEqual([]);
+  const { values } = await metricsOf(sidecar);
+  expect(values.get('span_buffer_held_event_bytes{project="default"}')).toBeGreaterThan(50);
+});
+
 describe("/metrics", () => {
   it("has every figure of the buffers, by project and reason", async () => {
     const langfuse = await standIn();
@@ -121,10 +152,11 @@ describe("/metrics", () => {
     expect(value("state", ',state="sending"')).toBe(1);
     expect(value("state", ',state="held"')).toBe(0);
     expect(value("journal_bytes")).toBeGreaterThan(0);
-    // As many families as there are figures.
+    // As many families as there are figures, and what is held of old SDKs.
     const figures: (keyof SpanBufferStats)[] = Object.keys(disabledStats()) as (keyof SpanBufferStats)[];
     const families = new Set([...text.matchAll(/^# TYPE (span_buffer_(?!receiver_)\w+)/gm)].map(([, name]) => name));
-    expect(families.size).toBe(figures.length);
+    expect(families.size).toBe(figures.length + 1);
+    expect(values.get('span_buffer_held_event_bytes{project="default"}')).toBe(0);
     expect(values.get('span_buffer_receiver_accepted_total{project="default",kind="span"}')).toBe(3);
   });
 
@@ -168,7 +200,7 @@ describe("/metrics", () => {
   it("looks at each buffer once, so that its figures are of one moment", () => {
     let looks = 0;
     const stats = (): SpanBufferStats => ({ ...disabledStats(), accepted: ++looks, pending: looks });
-    const project = { name: "p", pipelines: () => [{ kind: "spans", pipeline: { stats } }] };
+    const project = { name: "p", legacy: { heldBytes: 0 }, pipelines: () => [{ kind: "spans", pipeline: { stats } }] };
     new BufferMetrics(new Registry()).update([project as unknown as RunningProject]);
     expect(looks).toBe(1);
   });

@@ -96,6 +96,16 @@ export class LegacyEvents {
     }
   }
 
+  /** Bytes of the events that wait; 0 while none has come since the start. */
+  get heldBytes(): number {
+    return this.#open?.events.bytes ?? 0;
+  }
+
+  /** Why events could not be held, or not sent on, the last time it was tried; undefined: all is well. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
   /**
    * Commits events of traces and observations, all or none. Returns how many were here already.
    *
@@ -105,6 +115,7 @@ export class LegacyEvents {
     if (this.#closing !== undefined) throw new Error("the sidecar is shutting down");
     try {
       const repeated = this.#held().add(events.map(heldEvent), Date.now());
+      this.#trouble = undefined;
       this.#wake(shortestNapMs);
       return repeated;
     } catch (error) {

@@ -76,7 +76,10 @@ class IngestionRoutes {
       return request.json({ error, message: project.message }, project.status);
     }
     const read = await readBody(request, { maxBytes: Math.min(options.maxRequestBytes, longestBodyBytes) });
-    if ("status" in read) return request.json({ message: read.message }, read.status);
+    if ("status" in read) {
+      const { status, message } = read;
+      return request.json({ message }, status, status === 503 ? { "retry-after": retryAfterSeconds } : {});
+    }
     try {
       return { project, json: JSON.parse(read.body.toString()) as unknown };
     } catch {

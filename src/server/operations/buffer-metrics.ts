@@ -128,8 +128,15 @@ interface Metric {
 
 export class BufferMetrics {
   readonly #metrics: readonly Metric[];
+  readonly #heldBytes: Gauge;
 
   constructor(registry: Registry) {
+    this.#heldBytes = new Gauge({
+      name: "span_buffer_held_event_bytes",
+      help: "Events of old SDKs that wait to be whole, or for Langfuse",
+      labelNames: ["project"],
+      registers: [registry],
+    });
     this.#metrics = families.flatMap(({ labelsOf, labelNames, rows }) =>
       rows.map((row) => {
         const labels = [...labelNames, ...(row.label === undefined ? [] : [row.label])];
@@ -143,7 +150,9 @@ export class BufferMetrics {
   /** Takes the figures of this moment. Those of projects that are no longer there go. */
   update(projects: readonly RunningProject[]): void {
     for (const { metric } of this.#metrics) metric.reset();
+    this.#heldBytes.reset();
     for (const project of projects) {
+      this.#heldBytes.set({ project: project.name }, project.legacy.heldBytes);
       for (const { kind, pipeline } of project.pipelines()) {
         const stats = pipeline.stats();
         for (const { row, labelsOf, metric } of this.#metrics) {

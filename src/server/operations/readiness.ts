@@ -15,6 +15,8 @@ export interface Readiness {
 
 interface ProjectReadiness {
   name: string;
+  /** What concerns the events of old SDKs alone: spans are taken all the same. */
+  reasons: string[];
   buffers: BufferReadiness[];
 }
 
@@ -30,6 +32,7 @@ interface BufferReadiness {
 export function readinessOf(projects: readonly RunningProject[], isShuttingDown: boolean): Readiness {
   const each = projects.map((project) => ({
     name: project.name,
+    reasons: project.legacy.trouble === undefined ? [] : [`events of old SDKs: ${project.legacy.trouble}`],
     buffers: project.pipelines().map(({ kind, pipeline }) => bufferReadiness(kind, pipeline)),
   }));
   const isReady = !isShuttingDown && each.every(({ buffers }) => buffers.every(({ ready }) => ready));
