@@ -75,7 +75,10 @@ export async function soak(
     const deadlineMs = performance.now() + durationMs;
     while (performance.now() < deadlineMs && !signal.aborted && bot.isRunning) {
       await weather.turn();
-      await pause(random.whole(500, 3_000));
+      await pause(random.whole(300, 1_500));
+      // A day has more fair weather than foul; without any the backlog alone would fill disk and memory.
+      await weather.clear();
+      await pause(random.whole(1_000, 3_000));
       await happen(
         random.pick(["stopped", "neighbour killed", disk === undefined ? "nothing" : "disk full", "nothing"]),
       );
