@@ -15,10 +15,10 @@ const options = {
   rejectUnauthorized: false,
 };
 
-request(options, async (response) => {
+request(options, (response) => {
   let answer = "";
-  for await (const chunk of response) answer += chunk;
-  end(response.statusCode === 200, answer);
+  response.on("data", (chunk) => (answer += chunk));
+  response.on("end", () => end(response.statusCode === 200, answer));
 })
   .on("timeout", () => end(false, `no answer within ${options.timeout} ms`))
   .on("error", (error) => end(false, error.message))
