@@ -26,8 +26,11 @@ interface Holdings {
   filesKb: number;
 }
 
-/** Healthy before and after: connections opened, caches filled, backlog gone. */
+/** Healthy before and after: connections opened, backlog gone. */
 const calmMs = 30_000;
+
+/** Faults before the first look: what a process takes for its first fault of each kind, heaps above all, it keeps. */
+const warmUpMs = 120_000;
 const exportTimeoutMs = 1_000;
 const diskMebibytes = 128;
 
@@ -68,11 +71,8 @@ export async function soak(
       disk?.free();
     }
   };
-  try {
-    await bot.hasBegun();
-    await pause(calmMs);
-    const before = holdingsOf(bot, state);
-    const deadlineMs = performance.now() + durationMs;
+  const faultsFor = async (forMs: number): Promise<void> => {
+    const deadlineMs = performance.now() + forMs;
     while (performance.now() < deadlineMs && !signal.aborted && bot.isRunning) {
       await weather.turn();
       await pause(random.whole(300, 1_500));
@@ -86,7 +86,13 @@ export async function soak(
       mostMb = Math.max(mostMb, memoryMb);
       progress(`${Math.max(0, Math.round((deadlineMs - performance.now()) / 1_000))} s left, ${memoryMb} MB`);
     }
-    await weather.clear();
+  };
+  try {
+    await bot.hasBegun();
+    await faultsFor(Math.min(warmUpMs, durationMs));
+    await pause(calmMs);
+    const before = holdingsOf(bot, state);
+    await faultsFor(durationMs);
     await pause(calmMs);
     const wasRunning = bot.isRunning;
     const after = holdingsOf(bot, state);
