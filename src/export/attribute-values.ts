@@ -55,7 +55,7 @@ export function toKeyValues(attributes: unknown): OtlpKeyValue[] {
 }
 
 /** The value with its integers as numbers, where they fit. */
-function readableValue(value: OtlpValue | string): OtlpValue {
+export function readableValue(value: OtlpValue | string): OtlpValue {
   // Where a span was too large, a text in the place of a value says what was left out.
   if (typeof value === "string") return { stringValue: value };
   if (value.intValue !== undefined) {

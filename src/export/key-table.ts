@@ -27,6 +27,13 @@ export class KeyTable<Value> {
   }
 }
 
+/** Does what lies at that place begin with these bytes? */
+export function startsWith(memory: Uint8Array, start: number, end: number, prefix: Uint8Array): boolean {
+  if (end - start < prefix.length) return false;
+  for (let index = 0; index < prefix.length; index++) if (memory[start + index] !== prefix[index]) return false;
+  return true;
+}
+
 function hashOf(memory: Uint8Array, start: number, end: number): number {
   return ((end - start) << 16) | ((memory[start] as number) << 8) | (memory[end - 1] as number);
 }

@@ -119,8 +119,8 @@ function spanAttributes(payload: SpanPayload): OtlpKeyValue[] {
   }
   const environment = environmentToWrite(payload);
   if (environment !== undefined) {
-    written.push({ key: "langfuse.environment", value: { stringValue: environment } });
-    taken.add("langfuse.environment");
+    written.push(environment);
+    taken.add(environment.key);
   }
   const own = toKeyValues(asLangfuseReads(payload.attributes)).filter(({ key }) => !taken.has(key));
   return [...written, ...own.map(withKnownLevel)];
@@ -149,11 +149,16 @@ function withKnownLevel(keyValue: OtlpKeyValue): OtlpKeyValue {
 }
 
 /** An environment that came as an attribute and that the server would refuse, cleaned; it goes before the others. */
-function environmentToWrite({ environment, attributes, resource }: SpanPayload): string | undefined {
+export function environmentToWrite({
+  environment,
+  attributes,
+  resource,
+}: Pick<SpanPayload, "environment" | "attributes" | "resource">): OtlpKeyValue | undefined {
   if (environment !== undefined) return undefined;
   const found = environmentIn(attributes) ?? environmentIn(resource?.attributes);
   const clean = found === undefined ? undefined : cleanEnvironment(found);
-  return clean === found ? undefined : clean;
+  if (clean === undefined || clean === found) return undefined;
+  return { key: "langfuse.environment", value: { stringValue: clean } };
 }
 
 const environmentKeys = langfuseFields

@@ -4,6 +4,7 @@
  */
 import type { OtlpKeyValue, OtlpValue } from "./attribute-values.ts";
 import type { Envelope } from "./envelope.ts";
+import { partKind } from "./json-scanner.ts";
 import type { LangfuseField } from "./langfuse-fields.ts";
 import type { EnvelopedSpan, OtlpSpan } from "./otlp.ts";
 import {
@@ -23,15 +24,15 @@ import {
 import {
   isTextEntry,
   keyOf,
-  scannedEnvelope,
   scannedEvents,
   scannedKind,
   scannedLinks,
   scannedStatus,
+  scannedSurroundings,
   structuredValue,
   textAt,
 } from "./scanned-span.ts";
-import { firstEntry, part, partKind, type SpanScanner } from "./span-scanner.ts";
+import { firstEntry, part, type SpanScanner } from "./span-scanner.ts";
 import { WireWriter } from "./wire-writer.ts";
 
 /** Beyond this an integer goes as a double: readers that know JavaScript's numbers only make the same of both. */
@@ -57,8 +58,9 @@ export class ProtobufRequest {
 
   /** The span that the scanner has just read. @throws as `add` does, for odd events and links. */
   addScanned(bytes: Buffer, scanner: SpanScanner): void {
-    this.#begin(scannedEnvelope(bytes, scanner));
-    this.#whole(() => this.#scanned(bytes, scanner));
+    const { envelope, environment } = scannedSurroundings(bytes, scanner);
+    this.#begin(envelope);
+    this.#whole(() => this.#scanned(bytes, scanner, scanner.saysEnvironment ? undefined : environment));
   }
 
   /** A span that took the longer way. @throws for a shape that protobuf cannot say; nothing of it is written then. */
@@ -72,7 +74,7 @@ export class ProtobufRequest {
     return this.#writer.finish();
   }
 
-  /** Half a span is none. */
+  /** Half a span is none, and half of what is around it. */
   #whole(write: () => void): void {
     const position = this.#writer.position;
     try {
@@ -83,7 +85,7 @@ export class ProtobufRequest {
     }
   }
 
-  #scanned(bytes: Buffer, scanner: SpanScanner): void {
+  #scanned(bytes: Buffer, scanner: SpanScanner, environment: OtlpKeyValue | undefined): void {
     const writer = this.#writer;
     const mark = writer.open(inScopeSpans.spans);
     this.#scannedId(inSpan.traceId, bytes, scanner, part.traceId);
@@ -95,6 +97,7 @@ export class ProtobufRequest {
     this.#scannedTime(inSpan.startTimeUnixNano, bytes, scanner, part.startTimeUnixNano);
     this.#scannedTime(inSpan.endTimeUnixNano, bytes, scanner, part.endTimeUnixNano);
     for (let index = firstEntry; index < scanner.count; index++) this.#entry(bytes, scanner, index);
+    if (environment !== undefined) this.#attribute(inSpan.attributes, environment);
     if (scanner.has(part.events)) this.#events(scannedEvents(bytes, scanner));
     if (scanner.has(part.links)) this.#links(scannedLinks(bytes, scanner));
     if (scanner.has(part.status)) this.#status(scannedStatus(bytes, scanner));
@@ -117,7 +120,11 @@ export class ProtobufRequest {
   #begin(envelope: Envelope): void {
     if (envelope === this.#envelope) return;
     this.#end();
+    this.#whole(() => this.#surround(envelope));
     this.#envelope = envelope;
+  }
+
+  #surround(envelope: Envelope): void {
     const writer = this.#writer;
     this.#resourceMark = writer.open(resourceSpansTag);
     const resourceMark = writer.open(inResourceSpans.resource);

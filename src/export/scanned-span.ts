@@ -2,42 +2,61 @@
  * From the places that a scanner has found to a span of OTLP: what otlp.ts makes of a parsed payload, without parsing
  * it. Texts and structures that Langfuse keeps as JSON text are cut out of the bytes as they lie there.
  */
-import { type OtlpKeyValue, type OtlpValue, toOtlpValue } from "./attribute-values.ts";
+import { type OtlpKeyValue, type OtlpValue, readableValue, toOtlpValue } from "./attribute-values.ts";
 import { type Envelope, type EnvelopeFields, envelopeOf } from "./envelope.ts";
-import { internalKind, type OtlpSpan, otlpEvent, otlpLink, ownPrefix, tagsAttribute } from "./otlp.ts";
-import { firstEntry, part, partKind, type SpanScanner } from "./span-scanner.ts";
+import { partKind } from "./json-scanner.ts";
+import { startsWith } from "./key-table.ts";
+import {
+  type EnvelopedSpan,
+  environmentToWrite,
+  internalKind,
+  type OtlpSpan,
+  otlpEvent,
+  otlpLink,
+  ownPrefix,
+  tagsAttribute,
+} from "./otlp.ts";
+import { firstEntry, part, type SpanScanner } from "./span-scanner.ts";
 
 const own = Buffer.from(ownPrefix);
 const tags = Buffer.from(tagsAttribute);
 
-/** Resource, scope and service name as they lie in the bytes → the envelope they make. */
-const envelopesByText = new Map<string, Envelope>();
-const mostEnvelopes = 1_000;
-const ownEnvelope = envelopeOf({});
+/** What a span's surroundings say of it. */
+export interface Surroundings {
+  envelope: Envelope;
+  /** Written on spans that say none: the resource's, which the server would refuse, cleaned. */
+  environment: OtlpKeyValue | undefined;
+}
 
-export function scannedEnvelope(bytes: Buffer, scanner: SpanScanner): Envelope {
+/** By resource, scope and service name as they lie in the bytes. */
+const knownSurroundings = new Map<string, Surroundings>();
+const mostSurroundings = 1_000;
+const ownSurroundings: Surroundings = { envelope: envelopeOf({}), environment: undefined };
+
+export function scannedSurroundings(bytes: Buffer, scanner: SpanScanner): Surroundings {
   const hasResource = scanner.has(part.resource);
   const hasScope = scanner.has(part.scope);
   const hasServiceName = scanner.has(part.serviceName);
-  if (!hasResource && !hasScope && !hasServiceName) return ownEnvelope;
+  if (!hasResource && !hasScope && !hasServiceName) return ownSurroundings;
   const resource = hasResource ? cut(bytes, scanner, part.resource) : "";
   const scope = hasScope ? cut(bytes, scanner, part.scope) : "";
   // In quotes: an empty name is not the same as none.
   const serviceName = hasServiceName ? `"${cut(bytes, scanner, part.serviceName)}"` : "";
   const text = `${resource}\n${scope}\n${serviceName}`;
-  const known = envelopesByText.get(text);
+  const known = knownSurroundings.get(text);
   if (known !== undefined) return known;
   const fields: EnvelopeFields = {};
   if (hasResource) fields.resource = JSON.parse(resource) as object;
   if (hasScope) fields.scope = JSON.parse(scope) as object;
   if (hasServiceName) fields.serviceName = textAt(bytes, scanner, part.serviceName);
-  if (envelopesByText.size >= mostEnvelopes) envelopesByText.clear();
-  const envelope = envelopeOf(fields);
-  envelopesByText.set(text, envelope);
-  return envelope;
+  if (knownSurroundings.size >= mostSurroundings) knownSurroundings.clear();
+  const surroundings = { envelope: envelopeOf(fields), environment: environmentToWrite(fields) };
+  knownSurroundings.set(text, surroundings);
+  return surroundings;
 }
 
-export function scannedSpan(bytes: Buffer, scanner: SpanScanner): OtlpSpan {
+export function scannedSpan(bytes: Buffer, scanner: SpanScanner): EnvelopedSpan {
+  const { envelope, environment } = scannedSurroundings(bytes, scanner);
   const span: OtlpSpan = {
     traceId: cut(bytes, scanner, part.traceId),
     spanId: cut(bytes, scanner, part.spanId),
@@ -52,7 +71,8 @@ export function scannedSpan(bytes: Buffer, scanner: SpanScanner): OtlpSpan {
   if (scanner.has(part.traceState)) span.traceState = textAt(bytes, scanner, part.traceState);
   if (scanner.has(part.events)) span.events = scannedEvents(bytes, scanner);
   if (scanner.has(part.links)) span.links = scannedLinks(bytes, scanner);
-  return span;
+  if (environment !== undefined && !scanner.saysEnvironment) span.attributes.push(environment);
+  return { envelope, span };
 }
 
 export function scannedKind(bytes: Buffer, scanner: SpanScanner): number {
@@ -108,6 +128,9 @@ export function isTextEntry(bytes: Buffer, scanner: SpanScanner, index: number):
 export function structuredValue(bytes: Buffer, scanner: SpanScanner, index: number): OtlpValue | undefined {
   const value = valueAt(bytes, scanner, index);
   if (value === null) return undefined;
+  const kind = scanner.kinds[index];
+  if (kind === partKind.double) return { doubleValue: value as number };
+  if (kind === partKind.otlpValue) return readableValue(value as OtlpValue);
   if (scanner.rows[index]?.encoding !== "texts") return toOtlpValue(value);
   return { arrayValue: { values: (value as unknown[]).map((text) => ({ stringValue: String(text) })) } };
 }
@@ -125,10 +148,4 @@ function valueAt(bytes: Buffer, scanner: SpanScanner, index: number): unknown {
 
 function cut(bytes: Buffer, scanner: SpanScanner, index: number): string {
   return bytes.toString("utf8", scanner.starts[index], scanner.ends[index]);
-}
-
-function startsWith(bytes: Uint8Array, start: number, end: number, prefix: Uint8Array): boolean {
-  if (end - start < prefix.length) return false;
-  for (let index = 0; index < prefix.length; index++) if (bytes[start + index] !== prefix[index]) return false;
-  return true;
 }

@@ -8,25 +8,10 @@
  * against each other.
  */
 import { observationLevels, observationTypes } from "../buffer/span-payload.ts";
-import { KeyTable } from "./key-table.ts";
+import { closeBrace, closeBracket, colon, comma, openBrace, openBracket, partKind, quote } from "./json-scanner.ts";
+import { KeyTable, startsWith } from "./key-table.ts";
+import { KeyValueScanner } from "./key-value-scanner.ts";
 import { type LangfuseField, langfuseFields } from "./langfuse-fields.ts";
-
-/** What lies at a place. */
-export const partKind = {
-  /** A text without escapes; the place is what is between the quotes. */
-  text: 0,
-  /** The same with escapes in it. */
-  escapedText: 1,
-  number: 2,
-  true: 3,
-  false: 4,
-  null: 5,
-  /** From the opening bracket to behind the closing one. */
-  object: 6,
-  array: 7,
-  /** Nothing: the span has no such part. */
-  absent: 8,
-} as const;
 
 /** The parts that a span has at most once: their places among all. Attributes and fields follow from `firstEntry` on. */
 export const part = {
@@ -49,18 +34,6 @@ export const firstEntry = 14;
 
 /** Whose members are read. */
 const within = { span: 0, attributes: 1, trace: 2, spread: 3 } as const;
-
-const quote = 0x22;
-const backslash = 0x5c;
-const comma = 0x2c;
-const colon = 0x3a;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-const openBracket = 0x5b;
-const closeBracket = 0x5d;
-
-/** Texts longer than this are passed over by native search, which costs too much to begin with for short ones. */
-const nearBytes = 64;
 
 /** More attributes in one span are unusual. */
 const maxPlaces = 512;
@@ -93,21 +66,22 @@ const watchedAttributes = new KeyTable<"level" | "environment">([
   ["deployment.environment", "environment"],
   ["deployment.environment.name", "environment"],
 ]);
-/** Attributes that an explicit field may stand for. */
-const overridable = /^(langfuse\.|user\.id$|session\.id$)/;
-const longestOverridable = "session.id".length + 1;
+/** Attributes whose place an explicit field takes. */
+const takenAttributes = new KeyTable(
+  langfuseFields.flatMap((row) => [row.attribute, ...row.sameAs].map((key): [string, LangfuseField] => [key, row])),
+);
+/** The same for fields that are spread: what all the attributes begin with. */
+const takenPrefixes = langfuseFields
+  .filter(({ encoding }) => encoding === "spread")
+  .map((row) => ({ row, prefix: Buffer.from(`${row.attribute}.`) }));
 
 /** Token counts with at most nine digits: surely below 2^31. */
 const soundUsage = /^\{(?:"[^"\\]*":\d{1,9}(?:,(?!\})|(?=\})))+\}$/;
 const soundCosts = /^\{(?:"[^"\\]*":\d[\d.eE+-]*(?:,(?!\})|(?=\})))+\}$/;
 
-export class SpanScanner {
-  #bytes: Buffer = Buffer.alloc(0);
-  #at = 0;
-  #end = 0;
-  #nextBackslash = -1;
-  #isEscaped = false;
-  #hasFields = false;
+export class SpanScanner extends KeyValueScanner {
+  /** The explicit fields, also those without an entry. */
+  readonly #given: LangfuseField[] = [];
   /** The field whose parts are being read. */
   #spreadRow: LangfuseField | undefined;
 
@@ -122,38 +96,39 @@ export class SpanScanner {
   readonly keyStarts: Int32Array = new Int32Array(maxPlaces);
   readonly keyEnds: Int32Array = new Int32Array(maxPlaces);
 
-  #kind = 0;
-  #valueStart = 0;
-  #valueEnd = 0;
+  /** Is there an environment among the attributes or fields? */
+  saysEnvironment = false;
 
   has(index: number): boolean {
     return this.kinds[index] !== partKind.absent;
   }
 
-  /** A new batch of payloads; `scan` reads one after another. */
-  begin(bytes: Buffer): void {
-    this.#bytes = bytes;
-    this.#nextBackslash = -1;
-  }
-
-  /** Reads the payload at that place. `false`: the places mean nothing, the longer way must be gone. */
+  /**
+   * Reads the payload at that place; of those since `begin` it must be the next one. `false`: the places mean nothing,
+   * the longer way must be gone.
+   */
   scan(start: number, end: number): boolean {
-    this.#at = start;
-    this.#end = end;
+    this.at = start;
+    this.end = end;
     this.count = firstEntry;
-    this.#hasFields = false;
+    this.#given.length = 0;
+    this.saysEnvironment = false;
     this.kinds.fill(partKind.absent, 0, firstEntry);
-    if (!this.#members(within.span) || this.#at !== end) return false;
-    return this.#isSound() && !(this.#hasFields && this.#hasOverridable());
+    if (!this.#members(within.span) || this.at !== end) return false;
+    return this.#isSound() && !(this.#given.length > 0 && this.#hasTaken());
   }
 
-  /** Is there an attribute that an explicit field may stand for? */
-  #hasOverridable(): boolean {
+  /** Is there an attribute whose place an explicit field takes? */
+  #hasTaken(): boolean {
+    const given = this.#given;
+    const prefixes = takenPrefixes.filter(({ row }) => given.includes(row));
     for (let index = firstEntry; index < this.count; index++) {
       if (this.rows[index] !== undefined) continue;
       const start = this.keyStarts[index] as number;
-      const end = Math.min(this.keyEnds[index] as number, start + longestOverridable);
-      if (overridable.test(this.#bytes.toString("latin1", start, end))) return true;
+      const end = this.keyEnds[index] as number;
+      const row = takenAttributes.find(this.bytes, start, end);
+      if (row !== undefined && given.includes(row)) return true;
+      for (const { prefix } of prefixes) if (startsWith(this.bytes, start, end, prefix)) return true;
     }
     return false;
   }
@@ -165,7 +140,7 @@ export class SpanScanner {
       this.#isId(part.spanId, 16) &&
       (!this.has(part.parentSpanId) || this.#isId(part.parentSpanId, 16)) &&
       (kinds[part.name] === partKind.text || kinds[part.name] === partKind.escapedText) &&
-      (!this.has(part.kind) || this.#isDigits(this.starts[part.kind] as number, this.ends[part.kind] as number, 1)) &&
+      (!this.has(part.kind) || this.isDigits(this.starts[part.kind] as number, this.ends[part.kind] as number, 1)) &&
       (!this.has(part.traceState) || (kinds[part.traceState] as number) <= partKind.escapedText) &&
       this.#isTime(part.startTimeUnixNano) &&
       this.#isTime(part.endTimeUnixNano) &&
@@ -184,22 +159,22 @@ export class SpanScanner {
 
   /** Goes through the members of an object, from its opening bracket to behind the closing one. */
   #members(place: number): boolean {
-    const bytes = this.#bytes;
-    if (bytes[this.#at] !== openBrace) return false;
-    if (bytes[this.#at + 1] === closeBrace) {
-      this.#at += 2;
+    const bytes = this.bytes;
+    if (bytes[this.at] !== openBrace) return false;
+    if (bytes[this.at + 1] === closeBrace) {
+      this.at += 2;
       return true;
     }
     do {
       // On the opening bracket or a comma.
-      const keyStart = this.#at + 2;
-      if (bytes[this.#at + 1] !== quote) return false;
-      const keyEnd = this.#textEnd(keyStart);
-      if (keyEnd < 0 || this.#isEscaped || bytes[keyEnd + 1] !== colon) return false;
-      this.#at = keyEnd + 2;
+      const keyStart = this.at + 2;
+      if (bytes[this.at + 1] !== quote) return false;
+      const keyEnd = this.textEnd(keyStart);
+      if (keyEnd < 0 || this.isEscaped || bytes[keyEnd + 1] !== colon) return false;
+      this.at = keyEnd + 2;
       if (!this.#member(place, keyStart, keyEnd)) return false;
-    } while (bytes[this.#at] === comma && this.#at < this.#end);
-    return bytes[this.#at++] === closeBrace && this.#at <= this.#end;
+    } while (bytes[this.at] === comma && this.at < this.end);
+    return bytes[this.at++] === closeBrace && this.at <= this.end;
   }
 
   #member(place: number, keyStart: number, keyEnd: number): boolean {
@@ -211,45 +186,68 @@ export class SpanScanner {
       case within.trace:
         return this.#traceMember(keyStart, keyEnd);
       default:
-        return this.#value() && this.#add(this.#spreadRow, keyStart, keyEnd);
+        return this.value() && this.#add(this.#spreadRow, keyStart, keyEnd);
     }
   }
 
   #spanMember(keyStart: number, keyEnd: number): boolean {
-    const known = spanKeys.find(this.#bytes, keyStart, keyEnd);
+    const known = spanKeys.find(this.bytes, keyStart, keyEnd);
     if (known === undefined) return false;
+    if (known.group === within.attributes && this.bytes[this.at] === openBracket) return this.#list();
     if (known.group !== undefined) return this.#members(known.group);
     if (known.row !== undefined) return this.#field(known.row);
-    if (!this.#value() || this.#kind === partKind.null) return false;
+    if (!this.value() || this.kind === partKind.null) return false;
     this.#put(known.part as number);
     return true;
   }
 
   #traceMember(keyStart: number, keyEnd: number): boolean {
-    const row = traceKeys.find(this.#bytes, keyStart, keyEnd);
+    const row = traceKeys.find(this.bytes, keyStart, keyEnd);
     return row !== undefined && this.#field(row);
   }
 
   #attributeMember(keyStart: number, keyEnd: number): boolean {
-    if (!this.#value()) return false;
-    const watched = watchedAttributes.find(this.#bytes, keyStart, keyEnd);
+    return this.value() && this.#attribute(keyStart, keyEnd);
+  }
+
+  /** Goes through attributes in OTLP's form, from the opening bracket to behind the closing one. */
+  #list(): boolean {
+    const bytes = this.bytes;
+    this.at++;
+    if (bytes[this.at] === closeBracket) {
+      this.at++;
+      return true;
+    }
+    for (;;) {
+      if (!this.keyValue() || !this.#attribute(this.keyStart, this.keyEnd)) return false;
+      const next = bytes[this.at++];
+      if (next !== comma) return next === closeBracket && this.at <= this.end;
+    }
+  }
+
+  #attribute(keyStart: number, keyEnd: number): boolean {
+    const watched = watchedAttributes.find(this.bytes, keyStart, keyEnd);
     if (watched !== undefined && !this.#isKnownText(watched)) return false;
+    if (watched === "environment") this.saysEnvironment = true;
     return this.#add(undefined, keyStart, keyEnd);
   }
 
   /** An explicit field. */
   #field(row: LangfuseField): boolean {
-    this.#hasFields = true;
     if (row.encoding === "spread") {
+      this.#given.push(row);
       this.#spreadRow = row;
       return this.#members(within.spread);
     }
-    if (!this.#value()) return false;
-    return this.#kind === partKind.null || (this.#isFieldSound(row) && this.#add(row, 0, 0));
+    if (!this.value()) return false;
+    if (this.kind === partKind.null) return true;
+    this.#given.push(row);
+    if (row.field === "environment") this.saysEnvironment = true;
+    return this.#isFieldSound(row) && this.#add(row, 0, 0);
   }
 
   #isFieldSound({ field, encoding }: LangfuseField): boolean {
-    const kind = this.#kind;
+    const kind = this.kind;
     switch (encoding) {
       case "text":
         if (field === "type" || field === "level" || field === "environment") return this.#isKnownText(field);
@@ -263,23 +261,23 @@ export class SpanScanner {
       case "texts":
         return kind === partKind.array;
       case "integer":
-        return kind === partKind.number && this.#isDigits(this.#valueStart, this.#valueEnd, 9);
+        return kind === partKind.number && this.isDigits(this.valueStart, this.valueEnd, 9);
       default:
         return false;
     }
   }
 
   #isKnownText(field: "type" | "level" | "environment"): boolean {
-    if (this.#kind !== partKind.text) return false;
-    if (field === "type") return types.find(this.#bytes, this.#valueStart, this.#valueEnd) === true;
-    if (field === "level") return levels.find(this.#bytes, this.#valueStart, this.#valueEnd) === true;
-    return environmentPattern.test(this.#bytes.toString("latin1", this.#valueStart, this.#valueEnd));
+    if (this.kind !== partKind.text) return false;
+    if (field === "type") return types.find(this.bytes, this.valueStart, this.valueEnd) === true;
+    if (field === "level") return levels.find(this.bytes, this.valueStart, this.valueEnd) === true;
+    return environmentPattern.test(this.bytes.toString("latin1", this.valueStart, this.valueEnd));
   }
 
   #areCountsSound(field: LangfuseField["field"]): boolean {
     if (field !== "usageDetails" && field !== "costDetails") return true;
     const pattern = field === "usageDetails" ? soundUsage : soundCosts;
-    return pattern.test(this.#bytes.toString("latin1", this.#valueStart, this.#valueEnd));
+    return pattern.test(this.bytes.toString("latin1", this.valueStart, this.valueEnd));
   }
 
   #add(row: LangfuseField | undefined, keyStart: number, keyEnd: number): boolean {
@@ -293,89 +291,16 @@ export class SpanScanner {
   }
 
   #put(index: number): void {
-    this.kinds[index] = this.#kind;
-    this.starts[index] = this.#valueStart;
-    this.ends[index] = this.#valueEnd;
-  }
-
-  /** Reads over one value and notes its place. */
-  #value(): boolean {
-    const bytes = this.#bytes;
-    const start = this.#at;
-    const first = bytes[start];
-    if (first === quote) {
-      this.#valueStart = start + 1;
-      this.#valueEnd = this.#textEnd(start + 1);
-      this.#kind = this.#isEscaped ? partKind.escapedText : partKind.text;
-      this.#at = this.#valueEnd + 1;
-      return this.#valueEnd >= 0;
-    }
-    this.#valueStart = start;
-    if (first === openBrace || first === openBracket) {
-      this.#kind = first === openBrace ? partKind.object : partKind.array;
-      this.#valueEnd = this.#nestedEnd(start);
-      this.#at = this.#valueEnd;
-      return this.#valueEnd >= 0;
-    }
-    let at = start;
-    while (at < this.#end && bytes[at] !== comma && bytes[at] !== closeBrace && bytes[at] !== closeBracket) at++;
-    this.#at = at;
-    this.#valueEnd = at;
-    const kind = literalKind(first, at - start);
-    this.#kind = kind;
-    return kind >= 0;
-  }
-
-  /** From behind the opening quote to the closing one; -1: there is none. Notes whether there are escapes between. */
-  #textEnd(from: number): number {
-    const bytes = this.#bytes;
-    this.#isEscaped = false;
-    let at = from;
-    const near = Math.min(from + nearBytes, this.#end);
-    for (; at < near; at++) {
-      const byte = bytes[at];
-      if (byte === quote) return at;
-      if (byte === backslash) {
-        this.#isEscaped = true;
-        at++;
-      }
-    }
-    for (;;) {
-      const end = bytes.indexOf(quote, at);
-      if (end < 0 || end >= this.#end) return -1;
-      if (this.#nextBackslash < at) {
-        const found = bytes.indexOf(backslash, at);
-        this.#nextBackslash = found < 0 ? Number.POSITIVE_INFINITY : found;
-      }
-      if (this.#nextBackslash > end) return end;
-      this.#isEscaped = true;
-      at = this.#nextBackslash + 2;
-    }
-  }
-
-  /** From an opening bracket to behind the one that closes it. */
-  #nestedEnd(from: number): number {
-    const bytes = this.#bytes;
-    let depth = 0;
-    for (let at = from; at < this.#end; at++) {
-      const byte = bytes[at];
-      if (byte === quote) {
-        at = this.#textEnd(at + 1);
-        if (at < 0) return -1;
-      } else if (byte === openBrace || byte === openBracket) depth++;
-      else if (byte === closeBrace || byte === closeBracket) {
-        depth--;
-        if (depth === 0) return at + 1;
-      }
-    }
-    return -1;
+    this.kinds[index] = this.kind;
+    this.starts[index] = this.valueStart;
+    this.ends[index] = this.valueEnd;
   }
 
   #isId(index: number, digits: number): boolean {
     const start = this.starts[index] as number;
     const end = this.ends[index] as number;
     if (this.kinds[index] !== partKind.text || end - start !== digits) return false;
-    const bytes = this.#bytes;
+    const bytes = this.bytes;
     let isZero = true;
     for (let at = start; at < end; at++) {
       const byte = bytes[at] as number;
@@ -385,37 +310,10 @@ export class SpanScanner {
     return !isZero;
   }
 
-  #isDigits(start: number, end: number, most: number): boolean {
-    if (end - start > most || end === start) return false;
-    const bytes = this.#bytes;
-    for (let at = start; at < end; at++) {
-      const byte = bytes[at] as number;
-      if (byte < 0x30 || byte > 0x39) return false;
-    }
-    return true;
-  }
-
   /** Nineteen digits go to the year 2286, and are below 2^64 whatever they are. */
   #isTime(index: number): boolean {
     return (
-      this.kinds[index] === partKind.text &&
-      this.#isDigits(this.starts[index] as number, this.ends[index] as number, 19)
+      this.kinds[index] === partKind.text && this.isDigits(this.starts[index] as number, this.ends[index] as number, 19)
     );
-  }
-}
-
-/** `true`, `false`, `null` or a number, by how it begins; -1: nothing that `JSON.stringify` writes. */
-function literalKind(first: number | undefined, length: number): number {
-  switch (first) {
-    case 0x74:
-      return length === 4 ? partKind.true : -1;
-    case 0x66:
-      return length === 5 ? partKind.false : -1;
-    case 0x6e:
-      return length === 4 ? partKind.null : -1;
-    default:
-      return length > 0 && first !== undefined && (first === 0x2d || (first >= 0x30 && first <= 0x39))
-        ? partKind.number
-        : -1;
   }
 }

@@ -5,7 +5,7 @@
 import type { SpanPayload } from "../buffer/span-payload.ts";
 import { type EnvelopedSpan, envelopedSpan, type OtlpRequest, otlpRequest } from "./otlp.ts";
 import { ProtobufRequest } from "./protobuf-request.ts";
-import { scannedEnvelope, scannedSpan } from "./scanned-span.ts";
+import { scannedSpan } from "./scanned-span.ts";
 import { SpanScanner } from "./span-scanner.ts";
 import { type Validated, validatePayload } from "./validate.ts";
 import { WireWriter } from "./wire-writer.ts";
@@ -63,7 +63,7 @@ export class StoredBatch {
     if (this.#otlp === undefined) {
       const spans: EnvelopedSpan[] = [];
       this.#forEach(
-        () => spans.push({ envelope: scannedEnvelope(this.#bytes, scanner), span: scannedSpan(this.#bytes, scanner) }),
+        () => spans.push(scannedSpan(this.#bytes, scanner)),
         (span) => spans.push(span),
       );
       this.#otlp = otlpRequest(spans);

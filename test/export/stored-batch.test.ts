@@ -6,11 +6,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { observationLevels, observationTypes, type SpanPayload } from "../../src/buffer/span-payload.ts";
-import { envelopedSpan, otlpRequest } from "../../src/export/otlp.ts";
+import { envelopedSpan, type OtlpRequest, otlpRequest } from "../../src/export/otlp.ts";
+import { ProtobufRequest } from "../../src/export/protobuf-request.ts";
 import { SpanScanner } from "../../src/export/span-scanner.ts";
 import { StoredBatch } from "../../src/export/stored-batch.ts";
+import { WireWriter } from "../../src/export/wire-writer.ts";
 import { decodeOtlpRequest } from "../../src/otlp/decode-protobuf.ts";
-import { plainAttributes } from "../../src/otlp/otlp-shape.ts";
+import { type OtlpAnyValue, type OtlpKeyValue, plainAttributes } from "../../src/otlp/otlp-shape.ts";
 import { full } from "./mapped.ts";
 import { span } from "./tasks.ts";
 
@@ -34,6 +36,48 @@ interface AnySpan {
   events?: readonly { attributes?: unknown }[];
   links?: readonly { attributes?: unknown }[];
   status?: { code?: unknown; message?: unknown };
+}
+
+type Values = readonly OtlpAnyValue[];
+
+/** What protobuf has no word for, numbers as texts and odd base64, as it says them. */
+function inProtobuf(value: OtlpAnyValue): OtlpAnyValue {
+  const { intValue, doubleValue, arrayValue, kvlistValue, bytesValue } = value;
+  if (value.stringValue !== undefined) return value;
+  // Also of what a client took for one.
+  if (value.boolValue !== undefined) return { boolValue: Boolean(value.boolValue as unknown) };
+  if (typeof (intValue ?? doubleValue) === "string") return { stringValue: String(intValue ?? doubleValue) };
+  if (intValue !== undefined || doubleValue !== undefined) return value;
+  if (arrayValue !== undefined)
+    return { arrayValue: { values: ((arrayValue.values ?? []) as Values).map(inProtobuf) } };
+  if (kvlistValue !== undefined) return { kvlistValue: { values: attributesInProtobuf(kvlistValue.values) } };
+  return bytesValue === undefined ? {} : { bytesValue: Buffer.from(bytesValue, "base64").toString("base64") };
+}
+
+function attributesInProtobuf(attributes: readonly OtlpKeyValue[] = []): OtlpKeyValue[] {
+  return attributes.map(({ key: name, value: one }) => ({ key: name, value: inProtobuf(one) }));
+}
+
+/** The longer way's request, or a part of it, as protobuf will say it. */
+function saidInProtobuf<Part>(part: Part): Part {
+  if (typeof part !== "object" || part === null) return part;
+  if (Array.isArray(part)) return part.map(saidInProtobuf) as Part;
+  const members = Object.entries(part).map(([name, inside]) => [
+    name,
+    name === "attributes" ? attributesInProtobuf(inside as OtlpKeyValue[]) : saidInProtobuf(inside as unknown),
+  ]);
+  return Object.fromEntries(members) as Part;
+}
+
+/** What a request says, word by word, but for the order of the spans' attributes. */
+function exactly({ resourceSpans }: { resourceSpans?: readonly unknown[] }): unknown {
+  return JSON.parse(JSON.stringify(resourceSpans), (name, inside: unknown) =>
+    name === "spans" ? (inside as AnySpan[]).map((one) => ({ ...one, attributes: sorted(one.attributes) })) : inside,
+  );
+}
+
+function sorted(attributes: readonly unknown[] = []): unknown[] {
+  return attributes.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 }
 
 /** What a request says, whatever its form and the order of its attributes. */
@@ -115,11 +159,40 @@ function byName(request: { resourceSpans?: readonly unknown[] }): unknown {
   return (meaning(request) as { name: string }[]).toSorted((a, b) => a.name.localeCompare(b.name));
 }
 
+/** The longer way alone. @throws as it does. */
+function longerOtlp(payload: SpanPayload): OtlpRequest {
+  return otlpRequest([envelopedSpan(JSON.parse(JSON.stringify(payload)) as SpanPayload)]);
+}
+
+function longerProtobuf(payload: SpanPayload): Buffer {
+  const request = new ProtobufRequest(new WireWriter());
+  request.add(envelopedSpan(JSON.parse(JSON.stringify(payload)) as SpanPayload));
+  return request.finish();
+}
+
+/** What came of it: a request, or the reason why there is none. */
+function outcome<Request>(make: () => Request): { request?: Request; reason?: string } {
+  try {
+    return { request: make() };
+  } catch (error) {
+    return { reason: `invalid span: ${(error as Error).message}` };
+  }
+}
+
 function bothWays(payload: SpanPayload): void {
-  const parsed = JSON.parse(JSON.stringify(payload)) as SpanPayload;
-  const expected = meaning(otlpRequest([envelopedSpan(parsed)]));
-  expect(meaning(storedBatch([payload]).otlpRequest())).toEqual(expected);
-  expect(meaning(decodedExactly(storedBatch([payload])))).toEqual(expected);
+  const asJson = storedBatch([payload]);
+  const json = asJson.otlpRequest();
+  const longer = outcome(() => longerOtlp(payload));
+  expect(asJson.reasons).toEqual([longer.reason]);
+  if (longer.request !== undefined) expect(exactly(json)).toEqual(exactly(longer.request));
+
+  const asProtobuf = storedBatch([payload]);
+  const protobuf = decodedExactly(asProtobuf);
+  const longerBytes = outcome(() => longerProtobuf(payload));
+  expect(asProtobuf.reasons).toEqual([longerBytes.reason]);
+  if (longerBytes.request === undefined) return;
+  expect(exactly(protobuf)).toEqual(exactly(decodeOtlpRequest(longerBytes.request)));
+  expect(meaning(protobuf)).toEqual(meaning(saidInProtobuf(longer.request as OtlpRequest)));
 }
 
 const text = fc.oneof(
@@ -133,7 +206,18 @@ const text = fc.oneof(
 );
 const key = fc.oneof(
   fc.string({ maxLength: 20 }),
-  fc.constantFrom("langfuse.observation.input", "langfuse.trace.tags", "user.id", "gen_ai.usage.input_tokens", "ü.😀"),
+  fc.constantFrom(
+    "langfuse.observation.input",
+    "langfuse.observation.level",
+    "langfuse.observation.metadata.tier",
+    "langfuse.trace.tags",
+    "langfuse.environment",
+    "deployment.environment",
+    "session.id",
+    "user.id",
+    "gen_ai.usage.input_tokens",
+    "ü.😀",
+  ),
 );
 const number = fc.oneof(
   fc.integer(),
@@ -141,7 +225,50 @@ const number = fc.oneof(
   fc.constantFrom(0, -1, 2 ** 40),
 );
 const value = fc.oneof(text, number, fc.boolean(), fc.constant(null), fc.jsonValue({ maxDepth: 3 }));
-const attributes = fc.dictionary(key, value, { maxKeys: 8 });
+const plainForm = fc.dictionary(key, value, { maxKeys: 8 });
+const integer = fc.oneof(fc.integer(), fc.constantFrom(0, -0, 2 ** 31, 2 ** 40, 2 ** 60, -1e15, 1e21, 0.5));
+const tagged = (tag: string, inside: fc.Arbitrary<unknown>): fc.Arbitrary<Record<string, unknown>> =>
+  inside.map((one) => ({ [tag]: one }));
+const soundValue = fc.letrec<{ value: Record<string, unknown>; entry: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    tagged("stringValue", text),
+    tagged("boolValue", fc.boolean()),
+    tagged("intValue", fc.oneof(integer, integer.map(String), fc.constantFrom("007", "-0", "9007199254740993"))),
+    tagged("doubleValue", fc.oneof(number, fc.constantFrom("NaN", "Infinity", "-Infinity", "1.5"))),
+    tagged("arrayValue", fc.record({ values: fc.array(tie("value"), { maxLength: 3 }) })),
+    tagged("kvlistValue", fc.record({ values: fc.array(tie("entry"), { maxLength: 3 }) })),
+    tagged("bytesValue", fc.base64String()),
+    fc.constant({}),
+  ),
+  entry: fc.record({ key, value: tie("value") }),
+}));
+/** What a client may take for a value; of some of it no request can be made. */
+const oddValue = fc.oneof(
+  fc.constantFrom<unknown>({ stringValue: 5 }, { stringValue: null }, { arrayValue: { values: [null] } }),
+  fc.constantFrom<unknown>("[cut]", null, 5, [], { unknownValue: 1 }, { boolValue: "true" }, { intValue: "many" }),
+  fc.constantFrom<unknown>(
+    { arrayValue: {} },
+    { kvlistValue: { values: [null] } },
+    { arrayValue: { values: ["[cut]"] } },
+  ),
+  fc.record({ stringValue: text, intValue: fc.integer() }),
+  fc.record({ intValue: fc.integer(), stringValue: text }),
+);
+const oddEntry = fc.oneof(
+  fc.record({ key, value: oddValue }),
+  fc.record({ value: soundValue.value, key }),
+  fc.record({ key, value: soundValue.value, more: value }),
+  fc.record({ key }),
+  fc.record({ key: fc.constant(5), value: soundValue.value }),
+  fc.constantFrom<unknown>(null, "[cut]", [], {}),
+);
+/** OTLP's own form; `odd`: among the entries may be such as are none. */
+const listForm = (odd: boolean): fc.Arbitrary<never[]> =>
+  fc.array(odd ? fc.oneof({ arbitrary: soundValue.entry, weight: 9 }, oddEntry) : soundValue.entry, {
+    maxLength: 8,
+  }) as fc.Arbitrary<never[]>;
+const attributes = fc.oneof(plainForm, listForm(false), listForm(true));
 const nanos = fc.bigInt({ min: 1n, max: 9_999_999_999_999_999_999n }).map(String);
 const hex = (digits: number): fc.Arbitrary<string> =>
   fc
@@ -160,7 +287,7 @@ const record = fc.record(
     links: fc.array(fc.record({ traceId: hex(32), spanId: hex(16), attributes }), { maxLength: 2 }),
     status: fc.record({ code: fc.nat(2), message: text }, { requiredKeys: [] }),
     resource: fc.record({ attributes }),
-    scope: fc.record({ name: text, version: text }, { requiredKeys: [] }),
+    scope: fc.record({ name: text, version: text, attributes }, { requiredKeys: [] }),
     traceState: text,
   },
   { requiredKeys: ["traceId", "spanId", "name", "startTimeUnixNano", "endTimeUnixNano"] },
@@ -194,7 +321,7 @@ const observation = fc.record(
         sessionId: text,
         tags: fc.array(text, { maxLength: 3 }),
         public: fc.boolean(),
-        traceMetadata: attributes,
+        traceMetadata: plainForm,
       },
       { requiredKeys: [] },
     ),
@@ -202,12 +329,47 @@ const observation = fc.record(
   { requiredKeys: ["traceId", "spanId", "name", "startTimeUnixNano", "endTimeUnixNano"] },
 );
 
+/** Without those of which no request can be made. */
 function allBothWays(payloads: readonly SpanPayload[]): void {
-  const parsed = payloads.map((payload) => JSON.parse(JSON.stringify(payload)) as SpanPayload);
-  const expected = byName(otlpRequest(parsed.map(envelopedSpan)));
-  expect(byName(storedBatch(payloads).otlpRequest())).toEqual(expected);
-  expect(byName(decodedExactly(storedBatch(payloads)))).toEqual(expected);
+  const asJson = storedBatch(payloads);
+  const json = asJson.otlpRequest();
+  const sendable = payloads.filter((payload) => outcome(() => longerOtlp(payload)).reason === undefined);
+  expect(asJson.validCount).toBe(sendable.length);
+  const parsed = sendable.map((payload) => JSON.parse(JSON.stringify(payload)) as SpanPayload);
+  expect(byName(json)).toEqual(byName(otlpRequest(parsed.map(envelopedSpan))));
+
+  const asProtobuf = storedBatch(payloads);
+  const protobuf = decodedExactly(asProtobuf);
+  const writable = parsed.filter((payload) => outcome(() => longerProtobuf(payload)).reason === undefined);
+  expect(asProtobuf.validCount).toBe(writable.length);
+  expect(byName(protobuf)).toEqual(byName(saidInProtobuf(otlpRequest(writable.map(envelopedSpan)))));
 }
+
+/** Of every kind of value, as the sidecar stores them. */
+const otlpAttributes = [
+  { key: "gen_ai.operation.name", value: { stringValue: "chat" } },
+  { key: "input", value: { stringValue: 'with "quotes" \\ and \n 😀' } },
+  { key: "stream", value: { boolValue: true } },
+  { key: "cached", value: { boolValue: false } },
+  { key: "tokens", value: { intValue: "1234" } },
+  { key: "retries", value: { intValue: "0" } },
+  { key: "offset", value: { intValue: -7 } },
+  { key: "large", value: { intValue: "9007199254740993" } },
+  { key: "seconds", value: { doubleValue: 0.21 } },
+  { key: "whole", value: { doubleValue: 2 } },
+  { key: "none", value: { doubleValue: "NaN" } },
+  { key: "list", value: { arrayValue: { values: [{ stringValue: "a" }, { intValue: "5" }] } } },
+  { key: "object", value: { kvlistValue: { values: [{ key: "b", value: { intValue: "6" } }] } } },
+  { key: "bytes", value: { bytesValue: "AAEC" } },
+  { key: "empty", value: {} },
+  { key: "langfuse.observation.type", value: { stringValue: "generation" } },
+];
+const otlpSpan = {
+  attributes: otlpAttributes,
+  resource: { attributes: [{ key: "service.name", value: { stringValue: "bot" } }] },
+  scope: { name: "pipecat", attributes: [{ key: "a", value: { intValue: "1" } }] },
+  trace: { sessionId: "session-1", userId: "user-1" },
+};
 
 describe("the short way says what the longer one says", () => {
   test("of records", () => {
@@ -242,6 +404,8 @@ describe("the short way says what the longer one says", () => {
 
   test("of everything at once", () => {
     bothWays(full);
+    bothWays(span(1, otlpSpan));
+    bothWays({ ...full, attributes: otlpAttributes });
     bothWays({ ...full, attributes: { plain: 'with "quotes" \\ and \n 😀' } });
   });
 });
@@ -253,6 +417,26 @@ test("the usual spans do take the short way", () => {
   expect(isScanned(span(1, { attributes: { "langfuse.observation.input": [{ role: "user" }], "user.id": "u" } }))).toBe(
     true,
   );
+  expect(isScanned(span(1, otlpSpan))).toBe(true);
+  expect(isScanned(span(1, { attributes: [] }))).toBe(true);
+  expect(isScanned({ ...fields, attributes: [{ key: "my.key", value: { stringValue: "x" } }] })).toBe(true);
+  expect(
+    isScanned(span(1, { trace: { sessionId: "s" }, attributes: { "user.id": "u", "langfuse.version": "1" } })),
+  ).toBe(true);
+});
+
+test.each([
+  [{ "deployment.environment": "Prod!" }],
+  [[{ key: "deployment.environment", value: { stringValue: "Prod!" } }]],
+])("the resource's environment is cleaned on spans that say none: %j", (attributes) => {
+  const resource = { attributes };
+  bothWays(span(1, { resource }));
+  bothWays(span(1, { resource, environment: "test" }));
+  bothWays(span(1, { resource, attributes: { "langfuse.environment": "test" } }));
+  bothWays(span(1, { resource, attributes: [{ key: "langfuse.environment", value: { stringValue: "test" } }] }));
+  expect(isScanned(span(1, { resource }))).toBe(true);
+  const [one] = meaning(decodedExactly(storedBatch([span(1, { resource })]))) as { attributes: object }[];
+  expect(one?.attributes).toEqual({ "langfuse.environment": "prod-" });
 });
 
 test.each<[string, Partial<SpanPayload>]>([
@@ -264,7 +448,19 @@ test.each<[string, Partial<SpanPayload>]>([
   ["negative counts", { usageDetails: { input: -1 } }],
   ["a field and an attribute of the same meaning", { input: "a", attributes: { "langfuse.observation.input": "b" } }],
   ["upper case in an id", { traceId: "0AF7651916CD43DD8448EB211C80319C" }],
-  ["attributes in OTLP's form", { attributes: [{ key: "a", value: { stringValue: "b" } }] }],
+  ["an entry that is none", { attributes: [{ key: "a" }] as never }],
+  ["an entry with something beside key and value", { attributes: [{ key: "a", value: {}, more: 1 } as never] }],
+  ["a text in the place of a value", { attributes: [{ key: "a", value: "[cut]" }] }],
+  ["a level in OTLP's form", { attributes: [{ key: "langfuse.observation.level", value: { stringValue: "info" } }] }],
+  ["an environment that is no text", { attributes: [{ key: "deployment.environment", value: { intValue: "1" } }] }],
+  [
+    "a field and an attribute of OTLP's form of the same meaning",
+    { trace: { userId: "a" }, attributes: [{ key: "user.id", value: { stringValue: "b" } }] },
+  ],
+  [
+    "a part of the metadata and an attribute of the same meaning",
+    { metadata: {}, attributes: { "langfuse.observation.metadata.tier": "gold" } },
+  ],
   ["a field that nobody knows", { unknown: 1 } as never],
 ])("%s takes the longer way", (_, fields) => {
   expect(isScanned(span(1, fields))).toBe(false);
@@ -298,6 +494,14 @@ test("one bad payload costs nobody else anything, by either form", () => {
       false,
     ]);
   }
+});
+
+test("a resource that protobuf cannot say costs no other span anything", () => {
+  const resource = { attributes: [{ key: "a", value: { stringValue: 5 } }] };
+  const batch = storedBatch([span(1), span(2, { resource }), span(3, { resource }), span(4)]);
+  const names = (meaning(decodedExactly(batch)) as { name: string }[]).map(({ name }) => name);
+  expect(names).toEqual(["span 1", "span 4"]);
+  expect(batch.reasons.map((reason) => reason !== undefined)).toEqual([false, true, true, false]);
 });
 
 test("what stands behind the span's text makes it invalid", () => {
