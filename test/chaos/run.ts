@@ -12,6 +12,8 @@ import { outage } from "./outage.ts";
 import { points } from "./points.ts";
 import { Random } from "./random.ts";
 import type { ScenarioContext, ScenarioResult } from "./scenario.ts";
+import { sidecarKills } from "./sidecar-kills.ts";
+import { sidecarOutage } from "./sidecar-outage.ts";
 import { soak } from "./soak.ts";
 import { storm } from "./storm.ts";
 
@@ -21,7 +23,8 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true, default: [] },
     minutes: { type: "string", default: "2" },
     rate: { type: "string", default: "5000" },
-    rounds: { type: "string", default: "100" },
+    rounds: { type: "string" },
+    seconds: { type: "string", default: "60" },
     times: { type: "string", default: "10" },
     count: { type: "string", default: "500" },
     journal: { type: "string", multiple: true },
@@ -37,7 +40,7 @@ const durabilities = values.durability as ("journal" | "strict")[];
 const scenarios: Record<string, (context: ScenarioContext) => Promise<ScenarioResult[]>> = {
   kills: (context) =>
     inTurn(durabilities, (durability) =>
-      kills(context, { rounds: Number(values.rounds), durability, spansPerSecond: Number(values.rate) }),
+      kills(context, { rounds: Number(values.rounds ?? 100), durability, spansPerSecond: Number(values.rate) }),
     ),
   storm: (context) => {
     const durationMs = Number(values.minutes) * 60_000;
@@ -59,6 +62,8 @@ const scenarios: Record<string, (context: ScenarioContext) => Promise<ScenarioRe
   soak: async (context) => [await soak(context, { durationMs: Number(values.minutes) * 60_000 })],
   backlog: async (context) => [await backlog(context, values.backlog.map(Number))],
   outage: async (context) => [await outage(context, Number(values.spans))],
+  "sidecar-outage": async (context) => [await sidecarOutage(context, Number(values.seconds))],
+  "sidecar-kills": async (context) => [await sidecarKills(context, Number(values.rounds ?? 50))],
 };
 
 async function inTurn<Item, Result>(

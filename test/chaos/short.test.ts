@@ -4,6 +4,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { kills } from "./kills.ts";
 import { Random } from "./random.ts";
 import type { ScenarioContext } from "./scenario.ts";
+import { sidecarKills } from "./sidecar-kills.ts";
 import { storm } from "./storm.ts";
 
 function contextOf(seed: number): ScenarioContext {
@@ -28,3 +29,10 @@ test("a storm of faults over three processes of one directory: strict loses noth
   expect(broken).toEqual([]);
   expect(figures["killed"]).toBeGreaterThan(0);
 }, 120_000);
+
+test("a sidecar that is killed three times under 200 requests a second: what it answered 200 is stored", async () => {
+  const { figures, broken } = await sidecarKills(contextOf(3), 3);
+  expect(broken).toEqual([]);
+  expect(figures["kills"]).toBe(3);
+  expect(figures["promised"]).toBeGreaterThan(1_000);
+}, 180_000);

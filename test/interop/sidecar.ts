@@ -11,6 +11,8 @@ const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 export interface SidecarOptions {
   langfuseUrl: string;
   directory: string;
+  /** Seconds. Default: 0.5. */
+  flushInterval?: number;
 }
 
 export class SidecarProcess {
@@ -42,7 +44,7 @@ export class SidecarProcess {
         LANGFUSE_BASE_URL: this.#options.langfuseUrl,
         LANGFUSE_PUBLIC_KEY: "pk-lf-stand-in",
         LANGFUSE_SECRET_KEY: "sk-lf-stand-in",
-        LANGFUSE_FLUSH_INTERVAL: "0.5",
+        LANGFUSE_FLUSH_INTERVAL: String(this.#options.flushInterval ?? 0.5),
       },
     });
     this.#child = child;
@@ -62,12 +64,26 @@ export class SidecarProcess {
     ended.catch(() => undefined);
   }
 
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   /** SIGKILL: it has no say in it. */
   async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** SIGTERM: its orderly end. Resolves with its exit code. */
+  async stop(): Promise<number | null> {
+    await this.#end("SIGTERM");
+    return this.#child?.exitCode ?? null;
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || !this.isRunning) return;
     const ended = once(child, "exit");
-    child.kill("SIGKILL");
+    child.kill(signal);
     await ended;
   }
 }

@@ -1,0 +1,64 @@
+import { comesTrue, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
+import { SidecarSite } from "./sidecar-site.ts";
+
+/** The sidecar's defaults: what may be in flight to Langfuse at a kill. */
+const batchSize = 100;
+const exportConcurrency = 4;
+const firstAnswerLimitMs = 20_000;
+
+/**
+ * SIGKILL of the sidecar at random moments under 200 requests a second, started again at once with the same port and
+ * directory. The requests go on meanwhile, and none is repeated.
+ */
+export async function sidecarKills(context: ScenarioContext, rounds: number): Promise<ScenarioResult> {
+  const { random, signal, progress } = context;
+  const site = await SidecarSite.start(context);
+  let kills = 0;
+  let endedByThemselves = 0;
+  let silentRounds = 0;
+  try {
+    const { sidecar, load, server } = site;
+    const beganAtMs = performance.now();
+    const repeated: number[] = [];
+    let repeatedBefore = 0;
+    while (kills < rounds && !signal.aborted) {
+      await pause(random.whole(300, 1_000));
+      if (!sidecar.isRunning) endedByThemselves++;
+      await sidecar.kill();
+      kills++;
+      const repeatedNow = await server.repeatedCount();
+      repeated.push(repeatedNow - repeatedBefore);
+      repeatedBefore = repeatedNow;
+      await sidecar.start();
+      const answeredBefore = load.answered;
+      if (!(await comesTrue(() => load.answered > answeredBefore, firstAnswerLimitMs))) silentRounds++;
+      if (kills % 10 === 0) progress(`${kills} of ${rounds} kills, ${load.answered} requests answered`);
+    }
+    const secondsARound = (performance.now() - beganAtMs) / 1_000 / Math.max(1, kills);
+    const account = await site.settle();
+    const figures = {
+      kills,
+      secondsARound: Math.round(secondsARound * 100) / 100,
+      ...account,
+      mostRepeatedInARound: Math.max(0, ...repeated),
+      endedByThemselves,
+      silentRounds,
+    };
+    const broken: string[] = [];
+    const demand = (holds: boolean, what: string): void => {
+      if (!holds) broken.push(what);
+    };
+    demand(account.missing === 0, `${account.missing} spans are missing although their request was answered 200`);
+    const most = exportConcurrency * batchSize;
+    // By the sum: what one kill had in flight may be sent again only after the next.
+    demand(account.repeated <= most * kills, `${account.repeated} spans were sent again, more than ${most} a kill`);
+    const refused = Object.keys(account.otherwise).filter((status) => status !== "none");
+    demand(refused.length === 0, `requests were answered ${refused.join(", ")}`);
+    demand(endedByThemselves === 0, `${endedByThemselves} sidecars ended before they were killed`);
+    demand(silentRounds === 0, `${silentRounds} sidecars answered nothing`);
+    demand(account.exitCode === 0, `the last sidecar ended with ${account.exitCode}`);
+    return { figures, broken };
+  } finally {
+    await site.close();
+  }
+}
