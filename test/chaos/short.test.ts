@@ -34,5 +34,5 @@ test("a sidecar that is killed three times under 200 requests a second: what it 
   const { figures, broken } = await sidecarKills(contextOf(3), 3);
   expect(broken).toEqual([]);
   expect(figures["kills"]).toBe(3);
-  expect(figures["promised"]).toBeGreaterThan(1_000);
+  expect(figures["promised"]).toBeGreaterThan(100);
 }, 180_000);
