@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { backlog } from "./backlog.ts";
 import { runDamage } from "./damage.ts";
+import { hostile } from "./hostile.ts";
 import { kills } from "./kills.ts";
 import { outage } from "./outage.ts";
 import { points } from "./points.ts";
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     journal: { type: "string", multiple: true },
     spans: { type: "string", default: "1000000" },
     backlog: { type: "string", multiple: true, default: ["10000", "100000", "1000000"] },
+    requests: { type: "string", default: "1000000" },
     bots: { type: "string", default: "2" },
     durability: { type: "string", multiple: true, default: ["journal", "strict"] },
   },
@@ -62,6 +64,7 @@ const scenarios: Record<string, (context: ScenarioContext) => Promise<ScenarioRe
   soak: async (context) => [await soak(context, { durationMs: Number(values.minutes) * 60_000 })],
   backlog: async (context) => [await backlog(context, values.backlog.map(Number))],
   outage: async (context) => [await outage(context, Number(values.spans))],
+  hostile: async (context) => [await hostile(context, Number(values.requests))],
   "sidecar-outage": async (context) => [await sidecarOutage(context, Number(values.seconds))],
   "sidecar-kills": async (context) => [await sidecarKills(context, Number(values.rounds ?? 50))],
 };
