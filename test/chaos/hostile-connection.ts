@@ -100,7 +100,8 @@ export class HostileConnection {
   #note(kind: string, status: string | undefined): void {
     this.#account.add(kind, status ?? "closed");
     if (status === "503" && !this.#text.includes("too many large requests at once")) {
-      this.#account.unavailable.push(`${kind}: ${this.#text.slice(this.#text.indexOf(" 503 "), 400)}`);
+      const from = this.#text.indexOf(" 503 ");
+      this.#account.unavailable.push(`${kind}: ${this.#text.slice(from, from + 400)}`);
     }
   }
 
