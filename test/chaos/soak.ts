@@ -1,10 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { openDatabase } from "../../src/buffer/sqlite.ts";
 import { startStandIn } from "../../src/stand-in/index.ts";
 import { Bot } from "./bot.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { judge } from "./oracle.ts";
-import { drain, keys, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
+import { comesTrue, drain, keys, pause, type ScenarioContext, type ScenarioResult } from "./scenario.ts";
 import { SmallDisk } from "./small-disk.ts";
 import { Weather } from "./weather.ts";
 
@@ -26,8 +27,14 @@ interface Holdings {
   filesKb: number;
 }
 
-/** Healthy before and after: connections opened, backlog gone. */
+/** Healthy before and after: connections opened, backlog gone, for so long. */
 const calmMs = 30_000;
+
+/** Of a batch interval, at this rate. */
+const fewSpans = 1_000;
+
+/** The longest that a backlog may take to go: the buffer may wait a minute before it tries again. */
+const drainLimitMs = 180_000;
 
 /** Faults before the first look: what a process takes for its first fault of each kind, heaps above all, it keeps. */
 const warmUpMs = 120_000;
@@ -90,10 +97,10 @@ export async function soak(
   try {
     await bot.hasBegun();
     await faultsFor(Math.min(warmUpMs, durationMs));
-    await pause(calmMs);
+    await calm(state);
     const before = holdingsOf(bot, state);
     await faultsFor(durationMs);
-    await pause(calmMs);
+    await calm(state);
     const wasRunning = bot.isRunning;
     const after = holdingsOf(bot, state);
     await bot.end("SIGTERM");
@@ -136,6 +143,25 @@ export async function soak(
     await server.close();
     disk?.unmount();
   }
+}
+
+/** What waits takes memory and disk, as it should: the two looks are at a process that has nothing to catch up with. */
+async function calm(state: string): Promise<void> {
+  await comesTrue(() => waitingIn(state) < fewSpans, drainLimitMs);
+  await pause(calmMs);
+}
+
+/** Spans in the journals of a folder. */
+function waitingIn(state: string): number {
+  const files = readdirSync(state).filter((name) => /^journal-\d+\.sqlite$/.test(name));
+  return files.reduce((sum, name) => {
+    const database = openDatabase(join(state, name), { readonly: true, busyTimeoutMs: 1_000 });
+    try {
+      return sum + (database.prepare<[], number>("SELECT count(*) FROM spans").pluck().get() ?? 0);
+    } finally {
+      database.close();
+    }
+  }, 0);
 }
 
 function holdingsOf(bot: Bot, directory: string): Holdings {
