@@ -151,17 +151,23 @@ async function calm(state: string): Promise<void> {
   await pause(calmMs);
 }
 
-/** Spans in the journals of a folder. */
+/** Spans in the journals of a folder; infinitely many while one is being made or taken over. */
 function waitingIn(state: string): number {
   const files = readdirSync(state).filter((name) => /^journal-\d+\.sqlite$/.test(name));
-  return files.reduce((sum, name) => {
-    const database = openDatabase(join(state, name), { readonly: true, busyTimeoutMs: 1_000 });
-    try {
-      return sum + (database.prepare<[], number>("SELECT count(*) FROM spans").pluck().get() ?? 0);
-    } finally {
-      database.close();
-    }
-  }, 0);
+  try {
+    return files.map((name) => spansIn(join(state, name))).reduce((sum, count) => sum + count, 0);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+function spansIn(file: string): number {
+  const database = openDatabase(file, { readonly: true, busyTimeoutMs: 1_000 });
+  try {
+    return database.prepare<[], number>("SELECT count(*) FROM spans").pluck().get() ?? 0;
+  } finally {
+    database.close();
+  }
 }
 
 function holdingsOf(bot: Bot, directory: string): Holdings {
