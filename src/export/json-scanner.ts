@@ -128,16 +128,6 @@ export class JsonScanner {
     }
     return -1;
   }
-
-  protected isDigits(start: number, end: number, most: number): boolean {
-    if (end - start > most || end === start) return false;
-    const bytes = this.bytes;
-    for (let at = start; at < end; at++) {
-      const byte = bytes[at] as number;
-      if (byte < 0x30 || byte > 0x39) return false;
-    }
-    return true;
-  }
 }
 
 /** `true`, `false`, `null` or a number, by how it begins; -1: nothing that `JSON.stringify` writes. */
@@ -154,4 +144,14 @@ function literalKind(first: number | undefined, length: number): number {
         ? partKind.number
         : -1;
   }
+}
+
+/** Are these decimal digits, one at least? */
+export function isDigits(bytes: Uint8Array, start: number, end: number, most: number): boolean {
+  if (end - start > most || end === start) return false;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte < 0x30 || byte > 0x39) return false;
+  }
+  return true;
 }

@@ -1,21 +1,23 @@
 /**
  * Reads OTLP's `KeyValue` in its JSON form where it lies (opentelemetry-proto, common/v1): of the values that are
- * frequent only what is inside their tag, of all others the whole, to be parsed when it is written.
+ * frequent what is inside their tag, of all others the whole, to be parsed when it is written. What has not exactly the
+ * shape that it should have is refused.
  */
-import { closeBrace, JsonScanner, openBrace, partKind } from "./json-scanner.ts";
+import { closeBrace, closeBracket, comma, isDigits, JsonScanner, openBrace, partKind } from "./json-scanner.ts";
 
 const entryHead = Buffer.from('{"key":"');
 const valueHead = Buffer.from(',"value":');
-/** By the letter that only one of them begins with. */
-const tagHeads: Readonly<Record<number, Buffer | undefined>> = Object.fromEntries(
-  ["stringValue", "boolValue", "intValue", "doubleValue"].map((tag) => [tag.charCodeAt(0), Buffer.from(`{"${tag}":`)]),
-);
-const tagLetterAt = 2;
-const stringTag = 0x73;
-const intTag = 0x69;
-const doubleTag = 0x64;
-/** `bytesValue` begins with the letter of `boolValue`: what is not the head is passed over whole. */
+const stringHead = Buffer.from('{"stringValue":');
+const boolHead = Buffer.from('{"boolValue":');
+const intHead = Buffer.from('{"intValue":');
+const doubleHead = Buffer.from('{"doubleValue":');
+const bytesHead = Buffer.from('{"bytesValue":');
+const arrayHead = Buffer.from('{"arrayValue":{"values":[');
+const kvlistHead = Buffer.from('{"kvlistValue":{"values":[');
+/** Behind the values of an array or a list. */
+const valuesTail = Buffer.from("}}");
 
+const tagLetterAt = 2;
 const minus = 0x2d;
 const zero = 0x30;
 /** Surely below 2^53. */
@@ -25,57 +27,90 @@ export class KeyValueScanner extends JsonScanner {
   protected keyStart = 0;
   protected keyEnd = 0;
 
-  /** Reads over one entry and notes the places of its key and its value. */
+  /** Reads over one entry and notes the places of its key, which has no escapes, and of its value. */
   protected keyValue(): boolean {
     if (!this.#passes(entryHead)) return false;
-    this.keyStart = this.at;
-    this.keyEnd = this.textEnd(this.at);
-    if (this.keyEnd < 0 || this.isEscaped) return false;
-    this.at = this.keyEnd + 1;
-    return this.#passes(valueHead) && this.#anyValue() && this.bytes[this.at++] === closeBrace;
+    const keyStart = this.at;
+    const keyEnd = this.textEnd(keyStart);
+    if (keyEnd < 0 || this.isEscaped) return false;
+    this.at = keyEnd + 1;
+    if (!this.#passes(valueHead) || !this.#anyValue() || this.bytes[this.at++] !== closeBrace) return false;
+    this.keyStart = keyStart;
+    this.keyEnd = keyEnd;
+    return true;
   }
 
   #anyValue(): boolean {
     const { bytes, at: start } = this;
-    if (bytes[start] !== openBrace) return false;
-    const letter = bytes[start + tagLetterAt] as number;
-    const head = tagHeads[letter];
-    if (head === undefined || !this.#passes(head)) return this.#whole(start, this.value());
-    if (!this.value() || bytes[this.at++] !== closeBrace) return false;
-    return this.#isTagged(letter) || this.#whole(start, true);
-  }
-
-  /** Is the value all that its tag says? Then it is its kind and place that count. */
-  #isTagged(letter: number): boolean {
-    const { kind } = this;
-    switch (letter) {
-      case stringTag:
-        return kind === partKind.text || kind === partKind.escapedText;
-      case intTag:
-        if ((kind !== partKind.number && kind !== partKind.text) || !this.#isSoundInteger()) return false;
-        this.kind = partKind.number;
-        return true;
-      case doubleTag:
-        if (kind !== partKind.number) return false;
-        this.kind = partKind.double;
-        return true;
+    switch (bytes[start + tagLetterAt]) {
+      case 0x73: // stringValue
+        return this.#inside(stringHead) && this.#isText();
+      case 0x69: // intValue
+        return this.#inside(intHead) && this.#isInteger(start);
+      case 0x64: // doubleValue
+        return this.#inside(doubleHead) && this.#isDouble(start);
+      case 0x62: // boolValue, bytesValue
+        if (this.#inside(boolHead)) return this.kind === partKind.true || this.kind === partKind.false;
+        return this.at === start && this.#inside(bytesHead) && this.#isText() && this.#whole(start);
+      case 0x61: // arrayValue
+        return this.#passes(arrayHead) && this.#values(false) && this.#whole(start);
+      case 0x6b: // kvlistValue
+        return this.#passes(kvlistHead) && this.#values(true) && this.#whole(start);
       default:
-        return kind === partKind.true || kind === partKind.false;
+        if (bytes[start] !== openBrace || bytes[start + 1] !== closeBrace) return false;
+        this.at = start + 2;
+        return this.#whole(start);
     }
   }
 
-  /** One that a number holds, written as JSON writes it. */
-  #isSoundInteger(): boolean {
-    const { bytes, valueStart, valueEnd } = this;
-    const start = bytes[valueStart] === minus ? valueStart + 1 : valueStart;
-    return this.isDigits(start, valueEnd, mostDigits) && (bytes[start] !== zero || valueEnd === valueStart + 1);
+  /** Reads over a tag, the value inside of it and the closing brace. */
+  #inside(head: Uint8Array): boolean {
+    return this.#passes(head) && this.value() && this.bytes[this.at++] === closeBrace;
   }
 
-  #whole(start: number, isRead: boolean): boolean {
+  /** From behind the opening bracket to behind the brace that closes the value. */
+  #values(areEntries: boolean): boolean {
+    const { bytes } = this;
+    if (bytes[this.at] === closeBracket) this.at++;
+    else {
+      for (;;) {
+        if (!(areEntries ? this.keyValue() : this.#anyValue())) return false;
+        const next = bytes[this.at++];
+        if (next === closeBracket) break;
+        if (next !== comma) return false;
+      }
+    }
+    return this.#passes(valuesTail);
+  }
+
+  #isText(): boolean {
+    return this.kind === partKind.text || this.kind === partKind.escapedText;
+  }
+
+  /** One that a number holds, written as JSON writes it, is a number; of all others the export makes what it can. */
+  #isInteger(start: number): boolean {
+    if (this.kind !== partKind.number && this.kind !== partKind.text) return false;
+    const { bytes, valueStart, valueEnd } = this;
+    const digits = bytes[valueStart] === minus ? valueStart + 1 : valueStart;
+    const isSound =
+      isDigits(bytes, digits, valueEnd, mostDigits) && (bytes[digits] !== zero || valueEnd === valueStart + 1);
+    if (!isSound) return this.#whole(start);
+    this.kind = partKind.number;
+    return true;
+  }
+
+  #isDouble(start: number): boolean {
+    if (this.kind === partKind.text) return this.#whole(start);
+    if (this.kind !== partKind.number) return false;
+    this.kind = partKind.double;
+    return true;
+  }
+
+  #whole(start: number): boolean {
     this.kind = partKind.otlpValue;
     this.valueStart = start;
     this.valueEnd = this.at;
-    return isRead;
+    return true;
   }
 
   /** Goes on behind the text, if that is what comes next. */

@@ -23,15 +23,14 @@ import {
 } from "./otlp-wire.ts";
 import {
   isTextEntry,
-  keyOf,
   scannedEvents,
   scannedKind,
   scannedLinks,
   scannedStatus,
-  scannedSurroundings,
   structuredValue,
   textAt,
 } from "./scanned-span.ts";
+import { scannedSurroundings } from "./scanned-surroundings.ts";
 import { firstEntry, part, type SpanScanner } from "./span-scanner.ts";
 import { WireWriter } from "./wire-writer.ts";
 
@@ -147,11 +146,6 @@ export class ProtobufRequest {
   }
 
   #entry(bytes: Buffer, scanner: SpanScanner, index: number): void {
-    if (!isTextEntry(bytes, scanner, index)) {
-      const value = structuredValue(bytes, scanner, index);
-      if (value !== undefined) this.#attribute(inSpan.attributes, { key: keyOf(bytes, scanner, index), value });
-      return;
-    }
     const row = scanner.rows[index];
     let keySource = bytes;
     let keyStart = scanner.keyStarts[index] as number;
@@ -160,6 +154,11 @@ export class ProtobufRequest {
       keySource = row.encoding === "spread" ? spreadKey(row, bytes, keyStart, keyEnd) : keyBytesOf(row);
       keyEnd = row.encoding === "spread" ? keyBytesOf(row).length + 1 + keyEnd - keyStart : keySource.length;
       keyStart = 0;
+    }
+    if (!isTextEntry(bytes, scanner, index)) {
+      const value = structuredValue(bytes, scanner, index);
+      if (value !== undefined) this.#keyValue(inSpan.attributes, keySource, keyStart, keyEnd, value);
+      return;
     }
     let source = bytes;
     let start = scanner.starts[index] as number;
@@ -224,8 +223,13 @@ export class ProtobufRequest {
   }
 
   #attribute(tag: number, { key, value }: OtlpKeyValue): void {
+    const keyBytes = Buffer.from(key);
+    this.#keyValue(tag, keyBytes, 0, keyBytes.length, value);
+  }
+
+  #keyValue(tag: number, keySource: Uint8Array, keyStart: number, keyEnd: number, value: OtlpValue): void {
     const mark = this.#writer.open(tag);
-    this.#writer.text(inKeyValue.key, key);
+    this.#writer.copy(inKeyValue.key, keySource, keyStart, keyEnd);
     const valueMark = this.#writer.open(inKeyValue.value);
     this.#value(value);
     this.#writer.close(valueMark);

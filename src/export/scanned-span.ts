@@ -3,12 +3,10 @@
  * it. Texts and structures that Langfuse keeps as JSON text are cut out of the bytes as they lie there.
  */
 import { type OtlpKeyValue, type OtlpValue, readableValue, toOtlpValue } from "./attribute-values.ts";
-import { type Envelope, type EnvelopeFields, envelopeOf } from "./envelope.ts";
 import { partKind } from "./json-scanner.ts";
 import { startsWith } from "./key-table.ts";
 import {
   type EnvelopedSpan,
-  environmentToWrite,
   internalKind,
   type OtlpSpan,
   otlpEvent,
@@ -16,44 +14,11 @@ import {
   ownPrefix,
   tagsAttribute,
 } from "./otlp.ts";
+import { scannedSurroundings } from "./scanned-surroundings.ts";
 import { firstEntry, part, type SpanScanner } from "./span-scanner.ts";
 
 const own = Buffer.from(ownPrefix);
 const tags = Buffer.from(tagsAttribute);
-
-/** What a span's surroundings say of it. */
-export interface Surroundings {
-  envelope: Envelope;
-  /** Written on spans that say none: the resource's, which the server would refuse, cleaned. */
-  environment: OtlpKeyValue | undefined;
-}
-
-/** By resource, scope and service name as they lie in the bytes. */
-const knownSurroundings = new Map<string, Surroundings>();
-const mostSurroundings = 1_000;
-const ownSurroundings: Surroundings = { envelope: envelopeOf({}), environment: undefined };
-
-export function scannedSurroundings(bytes: Buffer, scanner: SpanScanner): Surroundings {
-  const hasResource = scanner.has(part.resource);
-  const hasScope = scanner.has(part.scope);
-  const hasServiceName = scanner.has(part.serviceName);
-  if (!hasResource && !hasScope && !hasServiceName) return ownSurroundings;
-  const resource = hasResource ? cut(bytes, scanner, part.resource) : "";
-  const scope = hasScope ? cut(bytes, scanner, part.scope) : "";
-  // In quotes: an empty name is not the same as none.
-  const serviceName = hasServiceName ? `"${cut(bytes, scanner, part.serviceName)}"` : "";
-  const text = `${resource}\n${scope}\n${serviceName}`;
-  const known = knownSurroundings.get(text);
-  if (known !== undefined) return known;
-  const fields: EnvelopeFields = {};
-  if (hasResource) fields.resource = JSON.parse(resource) as object;
-  if (hasScope) fields.scope = JSON.parse(scope) as object;
-  if (hasServiceName) fields.serviceName = textAt(bytes, scanner, part.serviceName);
-  if (knownSurroundings.size >= mostSurroundings) knownSurroundings.clear();
-  const surroundings = { envelope: envelopeOf(fields), environment: environmentToWrite(fields) };
-  knownSurroundings.set(text, surroundings);
-  return surroundings;
-}
 
 export function scannedSpan(bytes: Buffer, scanner: SpanScanner): EnvelopedSpan {
   const { envelope, environment } = scannedSurroundings(bytes, scanner);
@@ -105,7 +70,7 @@ function attributesOf(bytes: Buffer, scanner: SpanScanner): OtlpKeyValue[] {
 }
 
 /** The key of an attribute: its own, that of its field, or both, for the parts of a field that is spread. */
-export function keyOf(bytes: Buffer, scanner: SpanScanner, index: number): string {
+function keyOf(bytes: Buffer, scanner: SpanScanner, index: number): string {
   const row = scanner.rows[index];
   const ownKey = bytes.toString("utf8", scanner.keyStarts[index], scanner.keyEnds[index]);
   if (row === undefined) return ownKey;
@@ -142,10 +107,13 @@ export function textAt(bytes: Buffer, scanner: SpanScanner, index: number): stri
 }
 
 function valueAt(bytes: Buffer, scanner: SpanScanner, index: number): unknown {
+  const kind = scanner.kinds[index];
+  if (kind === partKind.true || kind === partKind.false) return kind === partKind.true;
   const text = textAt(bytes, scanner, index);
   return (scanner.kinds[index] as number) <= partKind.escapedText ? text : (JSON.parse(text) as unknown);
 }
 
+/** The bytes at a place as text. */
 function cut(bytes: Buffer, scanner: SpanScanner, index: number): string {
   return bytes.toString("utf8", scanner.starts[index], scanner.ends[index]);
 }

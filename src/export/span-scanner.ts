@@ -7,10 +7,20 @@
  * clean-fields.ts. So whatever it accepts, the longer way must make the same request of; a property test holds the two
  * against each other.
  */
-import { observationLevels, observationTypes } from "../buffer/span-payload.ts";
-import { closeBrace, closeBracket, colon, comma, openBrace, openBracket, partKind, quote } from "./json-scanner.ts";
+import {
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  isDigits,
+  openBrace,
+  openBracket,
+  partKind,
+  quote,
+} from "./json-scanner.ts";
 import { KeyTable, startsWith } from "./key-table.ts";
 import { KeyValueScanner } from "./key-value-scanner.ts";
+import { isFieldSound, isKnownText } from "./field-checks.ts";
 import { type LangfuseField, langfuseFields } from "./langfuse-fields.ts";
 
 /** The parts that a span has at most once: their places among all. Attributes and fields follow from `firstEntry` on. */
@@ -56,10 +66,7 @@ const spanKeys = new KeyTable<Known>([
 ]);
 const traceKeys = new KeyTable(rowsFrom("trace"));
 
-/** Attributes whose value can cost the span on the server, with what they may be. */
-const environmentPattern = /^(?!langfuse)[a-z0-9_-]{1,40}$/;
-const types = new KeyTable(observationTypes.map((type) => [type, true]));
-const levels = new KeyTable(observationLevels.map((level) => [level, true]));
+/** Attributes whose value can cost the span on the server. */
 const watchedAttributes = new KeyTable<"level" | "environment">([
   ["langfuse.observation.level", "level"],
   ["langfuse.environment", "environment"],
@@ -75,11 +82,10 @@ const takenPrefixes = langfuseFields
   .filter(({ encoding }) => encoding === "spread")
   .map((row) => ({ row, prefix: Buffer.from(`${row.attribute}.`) }));
 
-/** Token counts with at most nine digits: surely below 2^31. */
-const soundUsage = /^\{(?:"[^"\\]*":\d{1,9}(?:,(?!\})|(?=\})))+\}$/;
-const soundCosts = /^\{(?:"[^"\\]*":\d[\d.eE+-]*(?:,(?!\})|(?=\})))+\}$/;
-
 export class SpanScanner extends KeyValueScanner {
+  /** Start and end of the last ones that were read. */
+  readonly #resource: [number, number] = [0, 0];
+  readonly #scope: [number, number] = [0, 0];
   /** The explicit fields, also those without an entry. */
   readonly #given: LangfuseField[] = [];
   /** The field whose parts are being read. */
@@ -101,6 +107,12 @@ export class SpanScanner extends KeyValueScanner {
 
   has(index: number): boolean {
     return this.kinds[index] !== partKind.absent;
+  }
+
+  override begin(bytes: Buffer): void {
+    super.begin(bytes);
+    this.#resource.fill(0);
+    this.#scope.fill(0);
   }
 
   /**
@@ -140,7 +152,9 @@ export class SpanScanner extends KeyValueScanner {
       this.#isId(part.spanId, 16) &&
       (!this.has(part.parentSpanId) || this.#isId(part.parentSpanId, 16)) &&
       (kinds[part.name] === partKind.text || kinds[part.name] === partKind.escapedText) &&
-      (!this.has(part.kind) || this.isDigits(this.starts[part.kind] as number, this.ends[part.kind] as number, 1)) &&
+      this.#isAbsentOr(part.kind, partKind.number) &&
+      (!this.has(part.kind) ||
+        isDigits(this.bytes, this.starts[part.kind] as number, this.ends[part.kind] as number, 1)) &&
       (!this.has(part.traceState) || (kinds[part.traceState] as number) <= partKind.escapedText) &&
       this.#isTime(part.startTimeUnixNano) &&
       this.#isTime(part.endTimeUnixNano) &&
@@ -196,8 +210,29 @@ export class SpanScanner extends KeyValueScanner {
     if (known.group === within.attributes && this.bytes[this.at] === openBracket) return this.#list();
     if (known.group !== undefined) return this.#members(known.group);
     if (known.row !== undefined) return this.#field(known.row);
+    const index = known.part as number;
+    if (index === part.resource || index === part.scope) return this.#sharedPart(index);
     if (!this.value() || this.kind === partKind.null) return false;
-    this.#put(known.part as number);
+    this.#put(index);
+    return true;
+  }
+
+  /** A part that most spans have in common: the same bytes as before need no reading. */
+  #sharedPart(index: number): boolean {
+    const { bytes, at } = this;
+    const known = index === part.resource ? this.#resource : this.#scope;
+    const end = at + known[1] - known[0];
+    if (end > at && end <= this.end && bytes.compare(bytes, known[0], known[1], at, end) === 0) {
+      this.kind = partKind.object;
+      this.valueStart = at;
+      this.valueEnd = end;
+      this.at = end;
+    } else {
+      if (!this.value() || this.kind !== partKind.object) return false;
+      known[0] = this.valueStart;
+      known[1] = this.valueEnd;
+    }
+    this.#put(index);
     return true;
   }
 
@@ -227,7 +262,8 @@ export class SpanScanner extends KeyValueScanner {
 
   #attribute(keyStart: number, keyEnd: number): boolean {
     const watched = watchedAttributes.find(this.bytes, keyStart, keyEnd);
-    if (watched !== undefined && !this.#isKnownText(watched)) return false;
+    const { bytes, kind, valueStart, valueEnd } = this;
+    if (watched !== undefined && !isKnownText(watched, bytes, kind, valueStart, valueEnd)) return false;
     if (watched === "environment") this.saysEnvironment = true;
     return this.#add(undefined, keyStart, keyEnd);
   }
@@ -243,41 +279,7 @@ export class SpanScanner extends KeyValueScanner {
     if (this.kind === partKind.null) return true;
     this.#given.push(row);
     if (row.field === "environment") this.saysEnvironment = true;
-    return this.#isFieldSound(row) && this.#add(row, 0, 0);
-  }
-
-  #isFieldSound({ field, encoding }: LangfuseField): boolean {
-    const kind = this.kind;
-    switch (encoding) {
-      case "text":
-        if (field === "type" || field === "level" || field === "environment") return this.#isKnownText(field);
-        return kind === partKind.text || kind === partKind.escapedText;
-      case "json":
-        return true;
-      case "record":
-        return kind === partKind.object && this.#areCountsSound(field);
-      case "boolean":
-        return kind === partKind.true || kind === partKind.false;
-      case "texts":
-        return kind === partKind.array;
-      case "integer":
-        return kind === partKind.number && this.isDigits(this.valueStart, this.valueEnd, 9);
-      default:
-        return false;
-    }
-  }
-
-  #isKnownText(field: "type" | "level" | "environment"): boolean {
-    if (this.kind !== partKind.text) return false;
-    if (field === "type") return types.find(this.bytes, this.valueStart, this.valueEnd) === true;
-    if (field === "level") return levels.find(this.bytes, this.valueStart, this.valueEnd) === true;
-    return environmentPattern.test(this.bytes.toString("latin1", this.valueStart, this.valueEnd));
-  }
-
-  #areCountsSound(field: LangfuseField["field"]): boolean {
-    if (field !== "usageDetails" && field !== "costDetails") return true;
-    const pattern = field === "usageDetails" ? soundUsage : soundCosts;
-    return pattern.test(this.bytes.toString("latin1", this.valueStart, this.valueEnd));
+    return isFieldSound(row, this.bytes, this.kind, this.valueStart, this.valueEnd) && this.#add(row, 0, 0);
   }
 
   #add(row: LangfuseField | undefined, keyStart: number, keyEnd: number): boolean {
@@ -313,7 +315,8 @@ export class SpanScanner extends KeyValueScanner {
   /** Nineteen digits go to the year 2286, and are below 2^64 whatever they are. */
   #isTime(index: number): boolean {
     return (
-      this.kinds[index] === partKind.text && this.isDigits(this.starts[index] as number, this.ends[index] as number, 19)
+      this.kinds[index] === partKind.text &&
+      isDigits(this.bytes, this.starts[index] as number, this.ends[index] as number, 19)
     );
   }
 }
