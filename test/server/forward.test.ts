@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { gzipSync } from "node:zlib";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { SidecarOptions } from "../../src/server/options.ts";
 import { until } from "../support/buffers.ts";
 import { basic, sidecarFor, standInKeys, type TestSidecar } from "../support/sidecars.ts";
@@ -54,6 +54,32 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 describe("what is passed on", () => {
+  it("answers HEAD as Langfuse does, once, and keeps the connection", async () => {
+    const upstream = await langfuse((_request, response) => {
+      response.writeHead(404, { ...json, "content-length": "7", "x-request-id": "r1" }).end();
+    });
+    const { url } = await withKeys(upstream.url);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    const printed = vi.spyOn(console, "error").mockReturnValue();
+    onTestFinished(() => printed.mockRestore());
+    const isReused: boolean[] = [];
+    for (let sent = 0; sent < 3; sent++) {
+      const asking = request(`${url}/api/public/traces`, { method: "HEAD", agent, headers: { authorization } }).end();
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        asking.once("response", resolve).once("error", reject);
+      });
+      await new Promise((resolve) => answer.resume().once("end", resolve));
+      expect(answer.statusCode).toBe(404);
+      expect(answer.headers).toMatchObject({ "content-length": "7", "x-request-id": "r1" });
+      isReused.push(asking.reusedSocket);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(isReused).toEqual([false, true, true]);
+    expect(upstream.requests.map(({ method }) => method)).toEqual(["HEAD", "HEAD", "HEAD"]);
+    expect(printed).not.toHaveBeenCalled();
+  });
+
   it("keeps method, path, query, headers and body, and the caller's own Authorization", async () => {
     const bodies: string[] = [];
     const upstream = await langfuse((request, response) => {

@@ -54,6 +54,7 @@ export function addForwardRoutes(app: Hono, { projects, options }: ServerContext
     }
     if (outcome.kind !== "answer") return failed(context, project, outcome, { maxBodyBytes, exportTimeoutMs });
     if (key !== undefined) keepWhenWhole(outcome.answer, key, prompts);
+    if (context.req.method === "HEAD") return headOf(outcome.answer);
     await passBack(outcome.answer, outgoing);
     return RESPONSE_ALREADY_SENT;
   });
@@ -113,6 +114,12 @@ function keepWhenWhole(answer: IncomingMessage, key: string, prompts: PromptCach
     if (!answer.complete || bytes > maxPromptBytes) return;
     prompts.set(key, { body: Buffer.concat(chunks), contentType, atMs: performance.now() });
   });
+}
+
+/** By Hono: it wraps what a route returns for HEAD, so that the word that it has been sent already would be lost. */
+function headOf(answer: IncomingMessage): Response {
+  answer.resume();
+  return new Response(null, { status: answer.statusCode ?? 502, headers: passedOn(answer.rawHeaders) });
 }
 
 /** Streams the answer as it comes. One that breaks off breaks the caller's off too: nothing may look whole that is not. */
