@@ -81,7 +81,7 @@ export async function hostile(context: ScenarioContext, requests: number): Promi
         "an answer was 500 or beyond, not 503",
       ],
       [account.unavailable.length > 0, `503 without need, the first: ${account.unavailable[0]}`],
-      [sidecar.errors.length > 0, `an unexpected error, the first: ${sidecar.errors[0]}`],
+      [sidecar.errors.length > 0, `an error in its log, the first: ${sidecar.errors[0]}`],
       [account.unanswered > 0, `${account.unanswered} framed requests got no answer`],
       [account.hanging > 0, `${account.hanging} connections were neither answered nor closed`],
       [endMb > startMb * memoryFactor, `memory ${startMb} MB before, ${endMb} MB after`],
@@ -106,7 +106,8 @@ async function attack(
   signal: AbortSignal,
   onSent: (sent: number) => void,
 ): Promise<number> {
-  const slow = new Set<Promise<void>>();
+  // Beside the connections: slow bodies, and connections that the sidecar takes its time to close.
+  const aside = new Set<Promise<void>>();
   let sent = 0;
   const isOver = (): boolean => sent >= requests || signal.aborted || !sidecar.isAlive;
   const oneConnection = async (random: Random): Promise<void> => {
@@ -123,22 +124,23 @@ async function attack(
           else {
             const slowly = new HostileConnection(sidecar.port, account)
               .slowly(drawSlow(random), random.whole(50, 1_000), random.whole(1, 30))
-              .finally(() => slow.delete(slowly));
-            slow.add(slowly);
+              .finally(() => aside.delete(slowly));
+            aside.add(slowly);
           }
         }
       }
-      if (!isOver() && !connection.isClosed) {
+      if (isOver() || connection.isClosed) connection.close();
+      else {
         sent++;
-        await connection.last(drawUnframed(random));
+        const ending = connection.last(drawUnframed(random)).finally(() => aside.delete(ending));
+        aside.add(ending);
       }
-      connection.close();
     }
   };
   // Each draws by itself, or the draws would go by who is answered first.
   const seeds = Array.from({ length: connections }, () => random.whole(0, 2 ** 31));
   await Promise.all(seeds.map((seed) => oneConnection(new Random(seed))));
-  await Promise.all(slow);
+  await Promise.all(aside);
   return sent;
 }
 
@@ -234,8 +236,10 @@ class SidecarProcess {
       const sidecar = new SidecarProcess(child, Number(port));
       createInterface({ input: child.stderr }).on("line", (said) => {
         sidecar.lastWords = said;
-        if (!said.startsWith('{"level":"info"')) onWarning(said);
-        if (said.startsWith('{"level":"error"')) sidecar.errors.push(said);
+        if (said.startsWith('{"level":"info"')) return;
+        onWarning(said);
+        // A library that prints something has found an error too.
+        if (!said.startsWith('{"level":"warn"')) sidecar.errors.push(said);
       });
       return sidecar;
     }
