@@ -4,7 +4,7 @@ import type { SentRequest } from "./sidecar-load.ts";
 import { SidecarSite } from "./sidecar-site.ts";
 
 /** What a process does for the first time takes longer, whether Langfuse is there or not. */
-const warmUpSeconds = 5;
+const warmUpSeconds = 10;
 const upSeconds = 15;
 /** Of load after the outage, while the backlog is delivered. */
 const recoverySeconds = 10;
