@@ -11,7 +11,12 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
     pool: "forks",
     // With memory protection keys (x64 alone has them) V8 24 may abort the process when threads come and go: it looks code
     // pages up in a table that they share ("Check failed: jit_page.has_value()"; docs/operations.md).
-    execArgv: process.arch === "x64" ? ["--no-memory-protection-keys"] : [],
+    // A wrapper around WebAssembly that is compiled anew while the thread that loaded the code ends is another fault of V8
+    // 24 (a segmentation fault in `TierUpWasmToJSWrapper`): so none is.
+    execArgv: [
+      "--wasm-wrapper-tiering-budget=2000000000",
+      ...(process.arch === "x64" ? ["--no-memory-protection-keys"] : []),
+    ],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

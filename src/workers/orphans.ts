@@ -1,4 +1,6 @@
+import { crashLogsIn } from "../buffer/crash-log-file.ts";
 import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
+import type { Journal } from "../buffer/journal.ts";
 import type { JournalOwner } from "../buffer/journal-owner.ts";
 import { type JournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
 import { describeRescue, isDamage, type Rescue, reasonOf, rebuildJournal } from "../buffer/salvage.ts";
@@ -9,6 +11,9 @@ import type { Store } from "./store.ts";
 
 /** How often a living process looks for journals of dead ones. */
 const lookEveryMs = 30_000;
+
+/** How soon after it has been looked for in vain a crash log is asked for again. */
+const logRetryMs = 1_000;
 
 /** Moved in one turn of the pump, about 5 ms of its time. */
 const stepSpans = 400;
@@ -67,7 +72,7 @@ export class Orphans {
   }
 
   #find(): JournalSlot | undefined {
-    const { directory, crashLogDirectory, owner, ringId, store, onProgress } = this.#setup;
+    const { directory, owner, store, onProgress } = this.#setup;
     this.#lookAtMs = performance.now() + lookEveryMs;
     if (!store.room.isForOthers) return undefined;
     const rescues: Rescue[] = [];
@@ -79,11 +84,16 @@ export class Orphans {
     }
     if (orphan === undefined) return undefined;
     this.#moved = 0;
+    this.#replayLogs(orphan);
+    return orphan;
+  }
+
+  #replayLogs(orphan: JournalSlot): void {
+    const { crashLogDirectory, owner, ringId, announcer } = this.#setup;
     const onUnusable = (file: string, { message }: Error): void => {
-      this.#setup.announcer.say(file, "warn", `${file} cannot be replayed: ${message}`);
+      announcer.say(file, "warn", `${file} cannot be replayed: ${message}`);
     };
     replayCrashLogs({ directory: crashLogDirectory, slot: orphan, owner, ringId, onUnusable });
-    return orphan;
   }
 
   #move(orphan: JournalSlot): void {
@@ -99,6 +109,10 @@ export class Orphans {
       this.#moved += countOf(runs);
       return;
     }
+    if (this.#hasLog(journal)) {
+      this.#leaveForNow(orphan);
+      return;
+    }
     store.readmission.adoptRest(journal);
     this.#orphan = undefined;
     const { id } = journal;
@@ -110,6 +124,24 @@ export class Orphans {
       const text = `${this.#moved} spans of a process that is gone were taken over`;
       this.#setup.announcer.say("orphan", "info", text);
     }
+  }
+
+  /**
+   * Is there a crash log of which this journal alone knows how far it has it? A killed process lets go of its files one
+   * after the other, so the log may have been locked when the journal no longer was. Without the journal the whole of it
+   * would be replayed.
+   */
+  #hasLog(journal: Journal): boolean {
+    const logs = crashLogsIn(this.#setup.crashLogDirectory);
+    return journal.ringIds().some((ringId) => logs.has(ringId));
+  }
+
+  /** It is taken again soon, and its log with it. */
+  #leaveForNow(orphan: JournalSlot): void {
+    this.#orphan = undefined;
+    this.#lookAtMs = performance.now() + logRetryMs;
+    orphan.journal.close();
+    orphan.release();
   }
 
   #fail(error: Error): void {
