@@ -2,6 +2,8 @@ import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { crashLockFile, crashLogsIn } from "../../src/buffer/crash-log-file.ts";
+import { tryLock } from "../../src/buffer/file-lock.ts";
 import { Bot } from "../chaos/bot.ts";
 import { judge } from "../chaos/oracle.ts";
 import { Random } from "../chaos/random.ts";
@@ -120,3 +122,33 @@ test.each([
   expect(missingFromAccount(stats)).toBe(0);
   expect(server.account().twice).toBe(0);
 });
+
+test("a crash log that is still locked when its journal is not: the journal waits for it, and nothing comes twice", async () => {
+  const server = await standIn();
+  await server.setFault({ kind: "down" });
+  const directory = join(temporaryDirectory(), "shared");
+  const buffer = { ...keys, baseUrl: server.url, directory, durability: "strict" as const };
+  const bots: Bot[] = [];
+  for (let index = 0; index < 2; index++) {
+    const bot = new Bot({ buffer, spansPerSecond: 200 });
+    bots.push(bot);
+    await bot.hasBegun();
+    await until(() => existsSync(join(directory, `journal-${index + 1}.sqlite`)));
+  }
+  for (const bot of bots) await bot.end("SIGKILL");
+  // As if the dead processes were not wholly gone: one of these belongs to the journal that is found beside the own one.
+  const locks = [...crashLogsIn(directory).keys()].map((ringId) => tryLock(crashLockFile(directory, ringId)));
+  expect(locks.map((lock) => lock === undefined)).toEqual([false, false]);
+  await server.setFault(undefined);
+  const next = bufferFor(server.url, { directory, durability: "strict" });
+  await until(() => next.stats().acknowledged > 0 && next.stats().pending === 0);
+  for (const lock of locks) lock?.release();
+  await until(() => readdirSync(directory).filter((name) => /^journal-\d+\.sqlite$/.test(name)).length === 1);
+  await next.shutdown({ timeoutMs: 3_000 });
+  const last = bufferFor(server.url, { directory, durability: "strict" });
+  const ended = bots.flatMap((bot) => bot.report().spans).length;
+  await last.flush({ timeoutMs: 10_000 });
+  expect(server.account().spans).toBeGreaterThanOrEqual(ended);
+  const arrivals = new Map(Object.entries(server.ids()));
+  for (const bot of bots) expect(judge(bot, arrivals)).toMatchObject({ lost: 0, twice: 0, holes: 0 });
+}, 60_000);
