@@ -22,5 +22,5 @@ const isKept = buffer.enqueue({
   resource: { attributes: { "service.name": "bridge" } },
 });
 
-const { pending } = await buffer.shutdown();
+const { pending } = await buffer.shutdown({ timeoutMs: 20_000 });
 console.log(isKept ? `kept; ${pending} in the journal` : "dropped, see stats().dropped");

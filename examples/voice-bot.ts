@@ -26,5 +26,5 @@ turn.update({ output: "Twelve degrees and sunny." }).end();
 conversation.end();
 
 // A service never needs this line before its own end; a script waits here until everything is delivered.
-const { acknowledged, pending } = await buffer.shutdown();
+const { acknowledged, pending } = await buffer.shutdown({ timeoutMs: 20_000 });
 console.log(`${acknowledged} spans delivered, ${pending} in the journal`);
