@@ -5,7 +5,7 @@ import { encodeFrame } from "./frame.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 import { Overflow } from "./overflow.ts";
 import { Pulse } from "./pulse.ts";
-import { RingProducer } from "./ring.ts";
+import { RingProducer } from "./ring-producer.ts";
 import { serialise } from "./serialise.ts";
 import type { SpanPayload } from "./span-payload.ts";
 

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { RingProducer } from "./ring.ts";
+import type { RingProducer } from "./ring-producer.ts";
 
 const chunkBytes = 1024 * 1024;
 const lengthBytes = 4;

@@ -1,4 +1,4 @@
-import type { RingProducer } from "./ring.ts";
+import type { RingProducer } from "./ring-producer.ts";
 
 /** Fifty times a second costs the caller a hundredth of a percent. */
 const beatMs = 20;

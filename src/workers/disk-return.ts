@@ -1,7 +1,7 @@
 import type { Journal } from "../buffer/journal.ts";
 import type { JournalOwner } from "../buffer/journal-owner.ts";
 import { type JournalSlot, makeJournalSlot } from "../buffer/journal-slot.ts";
-import type { RingConsumer } from "../buffer/ring.ts";
+import type { RingConsumer } from "../buffer/ring-consumer.ts";
 import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Store } from "./store.ts";

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import type { RingProducer } from "../buffer/ring.ts";
+import type { RingProducer } from "../buffer/ring-producer.ts";
 import type {
   AuthCheckResult,
   AuthCheckTask,

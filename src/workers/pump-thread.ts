@@ -6,7 +6,7 @@ import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import { Journal } from "../buffer/journal.ts";
 import type { JournalOwner } from "../buffer/journal-owner.ts";
 import { type JournalSlot, retakeJournalSlot, takeJournalSlot } from "../buffer/journal-slot.ts";
-import { RingConsumer } from "../buffer/ring.ts";
+import { RingConsumer } from "../buffer/ring-consumer.ts";
 import { describeRescue } from "../buffer/salvage.ts";
 import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";

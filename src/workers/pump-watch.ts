@@ -1,4 +1,4 @@
-import type { RingProducer } from "../buffer/ring.ts";
+import type { RingProducer } from "../buffer/ring-producer.ts";
 
 /** How often the caller looks. */
 const lookEveryMs = 1_000;

@@ -1,6 +1,6 @@
 import type { SharedCounters } from "../buffer/counters.ts";
 import { pumpStates } from "../buffer/counters.ts";
-import type { RingConsumer } from "../buffer/ring.ts";
+import type { RingConsumer } from "../buffer/ring-consumer.ts";
 import type { Announcer } from "./announcer.ts";
 import type { ExportPool } from "./export-pool.ts";
 import { attend } from "./dead-letter-desk.ts";

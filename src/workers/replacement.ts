@@ -1,7 +1,7 @@
 import type { Counters } from "../buffer/counters.ts";
 import { type Journal, ringKey } from "../buffer/journal.ts";
 import { copyJournal } from "../buffer/journal-copy.ts";
-import type { RingConsumer } from "../buffer/ring.ts";
+import type { RingConsumer } from "../buffer/ring-consumer.ts";
 import { describeRescue } from "../buffer/salvage.ts";
 import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";

@@ -1,7 +1,7 @@
 import { type Counters, zeroCounters } from "../buffer/counters.ts";
 import { DamagedRowsError, type Journal } from "../buffer/journal.ts";
 import type { PackedPayloads } from "../buffer/packed-payloads.ts";
-import type { RingConsumer } from "../buffer/ring.ts";
+import type { RingConsumer } from "../buffer/ring-consumer.ts";
 import { bytesOf, countOf, SpanRun } from "../buffer/span-run.ts";
 import { AcceptanceClock } from "./acceptance-clock.ts";
 import type { Announcer } from "./announcer.ts";

@@ -1,7 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Intake } from "../../src/buffer/intake.ts";
-import { createRingMemory, RingConsumer } from "../../src/buffer/ring.ts";
+import { createRingMemory } from "../../src/buffer/ring.ts";
+import { RingConsumer } from "../../src/buffer/ring-consumer.ts";
 import type { SpanPayload } from "../../src/buffer/span-payload.ts";
 
 const payload = { name: "s" } as SpanPayload;

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createRingMemory, RingConsumer, RingProducer, ringCapacityBytes, type Taken } from "../../src/buffer/ring.ts";
+import { createRingMemory, ringCapacityBytes } from "../../src/buffer/ring.ts";
+import { RingConsumer, type Taken } from "../../src/buffer/ring-consumer.ts";
+import { RingProducer } from "../../src/buffer/ring-producer.ts";
 
 function makeRing(bytes = 4096): { memory: SharedArrayBuffer; producer: RingProducer; consumer: RingConsumer } {
   const memory = createRingMemory(bytes);

@@ -5,7 +5,8 @@ import process from "node:process";
 import { makeContents } from "../../bench/content.ts";
 import { recordOf } from "../../bench/span.ts";
 import { Intake } from "../../src/buffer/intake.ts";
-import { createRingMemory, RingConsumer } from "../../src/buffer/ring.ts";
+import { createRingMemory } from "../../src/buffer/ring.ts";
+import { RingConsumer } from "../../src/buffer/ring-consumer.ts";
 import { Tracer } from "../../src/tracing/tracer.ts";
 
 const spans = 2_000;

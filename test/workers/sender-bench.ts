@@ -2,7 +2,9 @@
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { Journal } from "../../src/buffer/journal.ts";
-import { createRingMemory, RingConsumer, RingProducer } from "../../src/buffer/ring.ts";
+import { createRingMemory } from "../../src/buffer/ring.ts";
+import { RingConsumer } from "../../src/buffer/ring-consumer.ts";
+import { RingProducer } from "../../src/buffer/ring-producer.ts";
 import { Announcer } from "../../src/workers/announcer.ts";
 import type { ExportReport, ExportTask } from "../../src/workers/messages.ts";
 import { Sender, type SenderSetup } from "../../src/workers/sender.ts";
