@@ -3,7 +3,9 @@ import { dirname } from "node:path";
 import { crashLockFile, crashLogsIn, journalNoteFile, readSegment, type Segment } from "./crash-log-file.ts";
 import { tryLock } from "./file-lock.ts";
 import { isSameOwner, type JournalOwner } from "./journal-owner.ts";
-import { type JournalSlot, journalIdsIn } from "./journal-slot.ts";
+import type { Journal } from "./journal.ts";
+import { journalIdsIn } from "./journal-metas.ts";
+import type { JournalSlot } from "./journal-slot.ts";
 
 export interface ReplayOptions {
   /** Where crash logs may be. */
@@ -42,7 +44,7 @@ export function replayCrashLogs(options: ReplayOptions): ReplayResult {
         if (!replayOne(ringId, files, options, result)) continue;
         for (const file of files) rmSync(file, { force: true });
         rmSync(journalNoteFile(directory, ringId), { force: true });
-        slot.journal.forgetRing(ringId);
+        slot.journal.meta.forgetRing(ringId);
         rmSync(crashLockFile(directory, ringId), { force: true });
       } finally {
         lock.release();
@@ -52,10 +54,24 @@ export function replayCrashLogs(options: ReplayOptions): ReplayResult {
     }
   }
   const left = crashLogsIn(directory);
-  for (const ringId of slot.journal.ringIds()) {
-    if (ringId !== own && !left.has(ringId)) slot.journal.forgetRing(ringId);
+  for (const ringId of slot.journal.meta.ringIds()) {
+    if (ringId !== own && !left.has(ringId)) slot.journal.meta.forgetRing(ringId);
   }
   return result;
+}
+
+/**
+ * Does a crash log wait for this journal, which alone knows how far it has it? A killed process lets go of its files one
+ * after the other, so a log may still be locked when its journal no longer is. Without the journal all of it would be
+ * replayed.
+ */
+export function isLogWaiting(directory: string, journal: Journal): boolean {
+  const logs = crashLogsIn(directory);
+  return journal.meta.ringIds().some((ringId) => {
+    if (!logs.has(ringId)) return false;
+    const noted = readNote(journalNoteFile(directory, ringId));
+    return noted === undefined || noted === journal.meta.journalId;
+  });
 }
 
 /** Returns whether the log is done with. */
@@ -64,12 +80,13 @@ function replayOne(ringId: string, files: readonly string[], options: ReplayOpti
   const segments = files.map(readSegment).filter((segment): segment is Segment => segment !== undefined);
   if (segments.some(({ header }) => !isSameOwner(header.owner, owner))) return false;
   const noted = readNote(journalNoteFile(directory, ringId));
-  if (noted !== undefined && noted !== slot.journal.id && journalIdsIn(dirname(slot.file)).has(noted)) return false;
+  if (noted !== undefined && noted !== slot.journal.meta.journalId && journalIdsIn(dirname(slot.file)).has(noted))
+    return false;
   const byNumber = segments
     .filter(({ frames }) => frames.length > 0)
     .sort((a, b) => ((a.frames[0]?.sequence ?? 0) - (b.frames[0]?.sequence ?? 0)) | 0);
   for (const { frames, damaged } of byNumber) {
-    const position = slot.journal.ringPosition(ringId) ?? 0;
+    const position = slot.journal.meta.ringPosition(ringId) ?? 0;
     const isMissing = (sequence: number): boolean => ((sequence - position) | 0) > 0;
     const missing = frames.filter(({ sequence }) => isMissing(sequence));
     result.damaged += damaged.filter(isMissing).length;

@@ -21,6 +21,9 @@ export interface StoredLetter {
   payload: Buffer;
 }
 
+/** A row with all its columns, under their names; of a damaged file some may be missing. */
+export type DeadLetterRow = Readonly<Record<string, unknown>>;
+
 /** Which letters: by id, or all of them. */
 export type LetterIds = readonly number[] | "all";
 
@@ -111,5 +114,20 @@ export class DeadLetters {
     for (const { id } of wanted) this.#deleteOne.run(id);
     this.#bytes = undefined;
     return wanted;
+  }
+
+  /** All of them with all their columns. */
+  rows(): DeadLetterRow[] {
+    return this.#database.prepare<[], DeadLetterRow>("SELECT * FROM dead_letters").all();
+  }
+
+  /** Takes in rows of another file, as far as their columns are the same. Returns how many are new. */
+  restore(letters: readonly DeadLetterRow[]): number {
+    const names = (this.#database.pragma("table_info(dead_letters)") as { name: string }[]).map(({ name }) => name);
+    const insert = this.#database.prepare(
+      `INSERT OR IGNORE INTO dead_letters (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
+    );
+    this.#bytes = undefined;
+    return letters.reduce((sum, letter) => sum + insert.run(...names.map((name) => letter[name] ?? null)).changes, 0);
   }
 }

@@ -1,12 +1,15 @@
 /** Which file of held events a process writes, and what becomes of those that others left (held-events.ts). */
 import { hash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
-import { HeldEvents, type HeldEvent, type HeldEventsLimits } from "./held-events.ts";
+import { HeldEvents } from "./held-events.ts";
+import type { HeldEvent, HeldEventsLimits } from "./held-events-schema.ts";
 import type { JournalOwner } from "./journal-owner.ts";
+import { existingFirst, numbersIn } from "./numbered-files.ts";
 import { readableRows } from "./readable-rows.ts";
-import { isDamage, reasonOf, removeDatabase, setAsideFile } from "./salvage.ts";
+import { isDamage, reasonOf } from "./damage.ts";
+import { removeDatabase, setAsideFile } from "./salvage.ts";
 import { openDatabase } from "./sqlite.ts";
 
 /** More files than this in one directory mean that something else is wrong. */
@@ -46,7 +49,7 @@ export function hasHeldFiles({ directory, owner }: HeldFilesSetup): boolean {
 export function openHeldEvents(setup: HeldFilesSetup): OpenHeldEvents {
   const { directory, owner } = setup;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  for (const slot of everySlot(directory, owner)) {
+  for (const slot of existingFirst(slotsIn(directory, owner), maxSlots)) {
     const lock = tryLock(fileOf(directory, owner, slot, "lock"));
     if (lock === undefined) continue;
     const file = fileOf(directory, owner, slot, "sqlite");
@@ -152,21 +155,9 @@ function closeHeld(events: HeldEvents, lock: FileLock): void {
   }
 }
 
-/** Existing ones first, so that what was left behind is found before anything new is made. */
-function* everySlot(directory: string, owner: JournalOwner): Generator<number> {
-  const existing = new Set(slotsIn(directory, owner));
-  yield* existing;
-  for (let slot = 1; slot <= maxSlots; slot++) if (!existing.has(slot)) yield slot;
-}
-
 function slotsIn(directory: string, owner: JournalOwner): number[] {
   if (!existsSync(directory)) return [];
-  const name = new RegExp(`^held-${ownerMark(owner)}-(\\d+)\\.sqlite$`);
-  return readdirSync(directory)
-    .map((entry) => name.exec(entry)?.[1])
-    .filter((slot) => slot !== undefined)
-    .map(Number)
-    .sort((a, b) => a - b);
+  return numbersIn(directory, new RegExp(`^held-${ownerMark(owner)}-(\\d+)\\.sqlite$`));
 }
 
 function fileOf(directory: string, owner: JournalOwner, slot: number, ending: "sqlite" | "lock"): string {

@@ -23,7 +23,7 @@ export function copyJournal(from: Journal, to: Journal, { inMemory, isDone, onPr
     isAll = read.isAll;
     onProgress();
   }
-  to.restoreDeadLetters(from.deadLetterRows());
+  to.restoreDeadLetters(from.deadLetters.rows());
 }
 
 /** The parts of a run that are still pending. */

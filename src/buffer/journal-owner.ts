@@ -13,8 +13,8 @@ export interface JournalOwner {
 }
 
 export function ownerOf(journal: Journal): JournalOwner | undefined {
-  const baseUrl = journal.getMeta("base_url");
-  return baseUrl === undefined ? undefined : { baseUrl, publicKey: journal.getMeta("public_key") };
+  const baseUrl = journal.meta.get("base_url");
+  return baseUrl === undefined ? undefined : { baseUrl, publicKey: journal.meta.get("public_key") };
 }
 
 export function isSameOwner(found: JournalOwner, owner: JournalOwner): boolean {
@@ -22,8 +22,8 @@ export function isSameOwner(found: JournalOwner, owner: JournalOwner): boolean {
 }
 
 export function writeOwner(journal: Journal, owner: JournalOwner): void {
-  journal.setMeta("base_url", owner.baseUrl);
-  if (owner.publicKey !== undefined) journal.setMeta("public_key", owner.publicKey);
+  journal.meta.set("base_url", owner.baseUrl);
+  if (owner.publicKey !== undefined) journal.meta.set("public_key", owner.publicKey);
 }
 
 /** Whose journal it is stands beside it too, for one whose own word cannot be read any more. */

@@ -1,4 +1,4 @@
-import type { SqliteDatabase } from "./sqlite.ts";
+import { type SqliteDatabase, useWriteAheadLog } from "./sqlite.ts";
 
 /**
  * The journal's file format. `PRAGMA user_version` is the number of migrations that have been applied; each runs once,
@@ -53,9 +53,7 @@ export function prepareJournal(database: SqliteDatabase): void {
   // These two before WAL: afterwards SQLite ignores them without a word, and freed pages would never go back to the disk.
   database.pragma(`page_size = ${pageSizeBytes}`);
   database.pragma("auto_vacuum = INCREMENTAL");
-  database.pragma("journal_mode = WAL");
-  // A killed process loses nothing that was committed; a power cut may roll the last commits back.
-  database.pragma("synchronous = NORMAL");
+  useWriteAheadLog(database);
   database.pragma("temp_store = MEMORY");
   database.pragma("cache_size = -8000");
   const version = database.pragma("user_version", { simple: true }) as number;

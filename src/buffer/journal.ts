@@ -1,42 +1,13 @@
-import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, statSync } from "node:fs";
-import { type DeadLetter, DeadLetters, type LetterIds, type StoredLetter } from "./dead-letters.ts";
+import { DamagedRowsError, structureComplaint } from "./damage.ts";
+import { type DeadLetter, type DeadLetterRow, DeadLetters, type LetterIds, type StoredLetter } from "./dead-letters.ts";
+import { JournalMeta, type RingPosition } from "./journal-meta.ts";
 import { prepareJournal } from "./journal-schema.ts";
+import { JournalSpace, maxLogBytes } from "./journal-space.ts";
 import { PackedPayloads } from "./packed-payloads.ts";
+import { type ReadLimits, SpanReader } from "./span-reader.ts";
 import { SpanRun } from "./span-run.ts";
 import { openDatabase, type SqliteDatabase, type SqliteStatement } from "./sqlite.ts";
-
-/** Freed pages that are given back in one step; more at once would hold the pump up for seconds after a long outage. */
-const vacuumPages = 200;
-
-/** Of the write-ahead log, unless somebody says otherwise. */
-export const maxLogBytes: number = 4 * 1024 * 1024;
-
-/** So much in the write-ahead log is worth being carried over at a quiet moment. */
-const quietLogBytes = 2 * 1024 * 1024;
-
-export interface RingPosition {
-  /** Which ring: a number drawn at random when the buffer was made. */
-  ringId: string;
-  /** Number of the last frame that is in the journal. */
-  sequence: number;
-}
-
-/** What a read is to bring, at most. */
-export interface ReadLimits {
-  fromId: number;
-  throughId: number;
-  maxSpans: number;
-  maxBytes: number;
-  /** Bring one span even if it is larger than `maxBytes`. */
-  atLeastOne: boolean;
-}
-
-/** SQLite finds nothing wrong with the file, and yet what is in it makes no sense. */
-export class DamagedRowsError extends Error {
-  override readonly name = "DamagedRowsError";
-  readonly code = "DAMAGED_ROWS";
-}
 
 /**
  * The durable queue: one SQLite file in WAL mode with one connection, on the pump's thread. Each method is one
@@ -44,29 +15,20 @@ export class DamagedRowsError extends Error {
  * fails; the pump decides what follows.
  */
 export class Journal {
+  readonly meta: JournalMeta;
+  readonly space: JournalSpace;
   readonly deadLetters: DeadLetters;
   readonly #database: SqliteDatabase;
+  readonly #reader: SpanReader;
   readonly #begin: SqliteStatement<[]>;
   readonly #commit: SqliteStatement<[]>;
   readonly #insert: SqliteStatement<[number, number, Buffer]>;
-  readonly #select: SqliteStatement<[number, number, number], [id: number, acceptedAtMs: number, payload: Buffer]>;
-  readonly #selectAcceptedAt: SqliteStatement<[number, number], number>;
-  readonly #selectNth: SqliteStatement<[number, number, number], number>;
   readonly #deleteRange: SqliteStatement<[number, number]>;
-  readonly #setMeta: SqliteStatement<[string, string]>;
   readonly #setCount: SqliteStatement<[string]>;
-  readonly #selectPageCount: SqliteStatement<[], number>;
-  readonly #selectFreePages: SqliteStatement<[], number>;
-  readonly #pageSizeBytes: number;
-  #id: string | undefined;
   /** No span has a lower id. */
   #firstId: number;
   #lastId: number;
   #count: number;
-  #pageCount = 0;
-  #freePages = 0;
-  /** Written since the write-ahead log was last carried over: an estimate, in bytes. */
-  #logBytes = 0;
   /** Inside of `together`; the transaction itself begins with the first write. */
   #isTogether = false;
 
@@ -79,30 +41,19 @@ export class Journal {
     this.#database = openDatabase(file, { busyTimeoutMs: 2000 });
     try {
       prepareJournal(this.#database);
-      this.limitLog(maxLogBytes);
+      this.meta = new JournalMeta(this.#database);
+      this.space = new JournalSpace(this.#database);
+      this.space.limitLog(maxLogBytes);
       if (file !== ":memory:") restrictToOwner(file);
       this.#identity = identityOf(file);
       const prepare = this.#database.prepare.bind(this.#database);
       this.#begin = prepare("BEGIN IMMEDIATE");
       this.#commit = prepare("COMMIT");
       this.#insert = prepare("INSERT INTO spans (id, accepted_at_ms, payload) VALUES (?, ?, ?)");
-      this.#select = prepare<[number, number, number], [number, number, Buffer]>(
-        "SELECT id, accepted_at_ms, payload FROM spans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-      ).raw();
-      this.#selectAcceptedAt = prepare<[number, number], number>(
-        "SELECT accepted_at_ms FROM spans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1",
-      ).pluck();
-      this.#selectNth = prepare<[number, number, number], number>(
-        "SELECT id FROM spans WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1 OFFSET ?",
-      ).pluck();
+      this.#reader = new SpanReader(this.#database);
       this.#deleteRange = prepare("DELETE FROM spans WHERE id BETWEEN ? AND ?");
       this.deadLetters = new DeadLetters(this.#database);
-      this.#setMeta = prepare(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-      );
       this.#setCount = prepare("UPDATE meta SET value = ? WHERE key = 'span_count'");
-      this.#selectPageCount = prepare<[], number>("PRAGMA page_count").pluck();
-      this.#selectFreePages = prepare<[], number>("PRAGMA freelist_count").pluck();
       const ids = this.#database.prepare(
         "SELECT (SELECT min(id) FROM spans) AS first, (SELECT max(id) FROM spans) AS last",
       );
@@ -113,22 +64,10 @@ export class Journal {
       // A table that cannot be read is to be found now, and not when something is put into it.
       void this.deadLetters.lastId;
       this.#count = this.#readCount();
-      this.#pageSizeBytes = this.#database.pragma("page_size", { simple: true }) as number;
-      this.#measure();
     } catch (error) {
       this.#database.close();
       throw error;
     }
-  }
-
-  /**
-   * Limits the write-ahead log beside the file: beyond that a commit carries it over. Such a commit waits for the disk by
-   * the megabyte: 12 MiB took 10 to 20 ms, a third of it, three times as often, a third of that.
-   */
-  limitLog(bytes: number): void {
-    const pageBytes = this.#database.pragma("page_size", { simple: true }) as number;
-    this.#database.pragma(`wal_autocheckpoint = ${Math.max(1, Math.floor(bytes / pageBytes))}`);
-    this.#database.pragma(`journal_size_limit = ${bytes}`);
   }
 
   /** Would another process find it, under its name? */
@@ -151,15 +90,10 @@ export class Journal {
     return this.#firstId;
   }
 
-  /**
-   * Looks at the structure of the whole file: a damaged one that is written to loses more than it has lost already. Takes
-   * 1 ms for 1 MiB that is in the system's memory.
-   *
-   * @throws DamagedRowsError with SQLite's first complaint.
-   */
+  /** @throws DamagedRowsError with SQLite's first complaint about the structure of a file that is not large. */
   check(): void {
-    const complaint = String(this.#database.pragma("quick_check(1)", { simple: true }));
-    if (complaint !== "ok") throw new DamagedRowsError(complaint);
+    const complaint = structureComplaint(this.#database);
+    if (complaint !== undefined) throw new DamagedRowsError(complaint);
   }
 
   /** Counts the spans, row by row, whatever the journal says of their number. */
@@ -181,63 +115,9 @@ export class Journal {
     return first;
   }
 
-  /** Size of the file in bytes, free pages included; without the write-ahead log. */
-  fileBytes(): number {
-    return this.#pageCount * this.#pageSizeBytes;
-  }
-
-  /** Bytes of the file that hold something. */
-  usedBytes(): number {
-    return (this.#pageCount - this.#freePages) * this.#pageSizeBytes;
-  }
-
-  getMeta(key: string): string | undefined {
-    const row = this.#database.prepare("SELECT value FROM meta WHERE key = ?").get(key) as
-      | { value: string }
-      | undefined;
-    return row?.value;
-  }
-
-  setMeta(key: string, value: string): void {
-    this.#setMeta.run(key, value);
-  }
-
-  /** What is under all keys that begin so. */
-  metaOf(keyPrefix: string): [key: string, value: string][] {
-    return this.#database.prepare("SELECT key, value FROM meta WHERE key GLOB ?").raw().all(`${keyPrefix}*`) as [
-      string,
-      string,
-    ][];
-  }
-
-  /** Number of the last frame of this ring that is in the journal; undefined: the ring never had this journal. */
-  ringPosition(ringId: string): number | undefined {
-    const sequence = this.getMeta(ringKey(ringId));
-    return sequence === undefined ? undefined : Number(sequence);
-  }
-
   /** From now on this ring's frames come here, those after `sequence`. */
   openRing(ringId: string, sequence = 0): void {
     this.insert([], { ringId, sequence });
-  }
-
-  /** Drawn at random when the journal was made; it stays with the file wherever that is moved. */
-  get id(): string {
-    if (this.#id === undefined) {
-      this.#id = this.getMeta("journal_id") ?? randomUUID();
-      this.setMeta("journal_id", this.#id);
-    }
-    return this.#id;
-  }
-
-  /** Rings whose frames have come here. */
-  ringIds(): string[] {
-    return this.metaOf(ringKey("")).map(([key]) => key.slice(ringKey("").length));
-  }
-
-  /** The ring is gone, and nothing outside of the journal holds frames of it. */
-  forgetRing(ringId: string): void {
-    this.forgetMeta(ringKey(ringId));
   }
 
   /** Makes one transaction of several changes: all of them or, when it throws, none. Without a change it is free. */
@@ -248,12 +128,10 @@ export class Journal {
       action();
       if (!this.#database.inTransaction) return;
       if (this.#count !== count) this.#setCount.run(String(this.#count));
-      // Inside of the transaction: afterwards they would take the file's locks once more.
-      const pageCount = this.#selectPageCount.get() as number;
-      const freePages = this.#selectFreePages.get() as number;
+      // Inside of the transaction: afterwards it would take the file's locks once more.
+      const counts = this.space.counted();
       this.#commit.run();
-      this.#pageCount = pageCount;
-      this.#freePages = freePages;
+      this.space.committed(counts);
     } catch (error) {
       this.#count = count;
       this.deadLetters.forgetBytes();
@@ -273,9 +151,9 @@ export class Journal {
           this.#insert.run(run.firstId + index, run.acceptedAtMs, run.payload(index));
         }
         this.#count += run.count;
-        this.#logBytes += run.byteLength;
+        this.space.wrote(run.byteLength);
       }
-      if (position !== undefined) this.#setMeta.run(ringKey(position.ringId), String(position.sequence));
+      if (position !== undefined) this.meta.setRingPosition(position);
     });
   }
 
@@ -304,26 +182,11 @@ export class Journal {
     return clashes;
   }
 
-  /** All dead letters with all their columns. */
-  deadLetterRows(): Record<string, unknown>[] {
-    return this.#database.prepare("SELECT * FROM dead_letters").all() as Record<string, unknown>[];
-  }
-
-  forgetMeta(key: string): void {
-    this.#database.prepare("DELETE FROM meta WHERE key = ?").run(key);
-  }
-
   /** Takes over dead letters from another file, as far as their columns are the same. Returns how many are new. */
-  restoreDeadLetters(letters: readonly Record<string, unknown>[]): number {
-    const columns = this.#database.pragma("table_info(dead_letters)") as { name: string }[];
-    const names = columns.map(({ name }) => name);
-    const insert = this.#database.prepare(
-      `INSERT OR IGNORE INTO dead_letters (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
-    );
+  restoreDeadLetters(letters: readonly DeadLetterRow[]): number {
     let added = 0;
     this.#change(() => {
-      for (const letter of letters) added += insert.run(...names.map((name) => letter[name] ?? null)).changes;
-      this.deadLetters.forgetBytes();
+      added = this.deadLetters.restore(letters);
     });
     return added;
   }
@@ -339,54 +202,27 @@ export class Journal {
   /** Commits the payloads of a spill file, once: a file that is already in is passed over. Returns how many are new. */
   insertSpill(file: string, payloads: readonly Buffer[], acceptedAtMs: number): number {
     const key = `spill:${file}`;
-    if (this.getMeta(key) !== undefined) return 0;
+    if (this.meta.get(key) !== undefined) return 0;
     this.#change(() => {
       this.insertPayloads(payloads, acceptedAtMs);
-      this.#setMeta.run(key, String(payloads.length));
+      this.meta.set(key, String(payloads.length));
     });
     return payloads.length;
   }
 
   /** Forgets a spill file that is gone from the disk. */
   forgetSpill(file: string): void {
-    this.forgetMeta(`spill:${file}`);
+    this.meta.forget(`spill:${file}`);
   }
 
   /** Spans between two ids, oldest first, within the limits. `isAll`: there are no more between these ids. */
   read(limits: ReadLimits): { runs: SpanRun[]; isAll: boolean } {
-    const ids: number[] = [];
-    const acceptedAtMs: number[] = [];
-    const payloads: Buffer[] = [];
-    let bytes = 0;
-    let isAll = true;
-    // Leaving the loop closes the statement: an open one would block every write on this connection.
-    for (const row of this.#select.iterate(limits.fromId, limits.throughId, limits.maxSpans + 1)) {
-      const isSound = typeof row[1] === "number" && Buffer.isBuffer(row[2]) && row[0] > (ids.at(-1) ?? -Infinity);
-      if (!isSound) throw new DamagedRowsError(`row ${row[0]} is none of ours`);
-      bytes += row[2].length;
-      const mayExceed = limits.atLeastOne && ids.length === 0;
-      if (ids.length === limits.maxSpans || (bytes > limits.maxBytes && !mayExceed)) {
-        isAll = false;
-        break;
-      }
-      ids.push(row[0]);
-      acceptedAtMs.push(row[1]);
-      payloads.push(row[2]);
-    }
-    const packed = PackedPayloads.of(payloads);
-    const runs: SpanRun[] = [];
-    for (let from = 0; from < ids.length; ) {
-      let to = from + 1;
-      while (ids[to] === (ids[to - 1] as number) + 1 && acceptedAtMs[to] === acceptedAtMs[from]) to++;
-      runs.push(new SpanRun(ids[from] as number, acceptedAtMs[from] as number, packed, true, from, to));
-      from = to;
-    }
-    return { runs, isAll };
+    return this.#reader.read(limits);
   }
 
   /** When the oldest span between two ids was accepted; undefined when there is none. */
   acceptedAtMs(fromId: number, throughId: number): number | undefined {
-    return this.#selectAcceptedAt.get(fromId, throughId);
+    return this.#reader.acceptedAtMs(fromId, throughId);
   }
 
   /** Removes acknowledged spans, those between two ids. Returns how many were there. */
@@ -439,7 +275,7 @@ export class Journal {
 
   /** Removes up to `limit` of the oldest spans between two ids. Returns how many, and the last id that is free of them. */
   dropOldest(fromId: number, throughId: number, limit: number): { dropped: number; throughId: number } {
-    const last = this.#selectNth.get(fromId, throughId, limit - 1) ?? throughId;
+    const last = this.#reader.nthId(fromId, throughId, limit) ?? throughId;
     return { dropped: this.remove(fromId, last), throughId: last };
   }
 
@@ -449,47 +285,6 @@ export class Journal {
       this.#database.exec("DELETE FROM spans; DELETE FROM dead_letters; DELETE FROM meta WHERE key GLOB 'ring:*'");
       this.#count = 0;
     });
-  }
-
-  /** Gives some free pages back to the file system. Returns whether it is worth calling again. */
-  shrink(): boolean {
-    const before = this.#freePages;
-    if (before === 0) return false;
-    this.#database.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
-    this.#measure();
-    // Only then does the file itself become smaller.
-    if (this.#freePages === 0) this.#database.pragma("wal_checkpoint(TRUNCATE)");
-    // A file that was made without `auto_vacuum` never gives anything back.
-    return this.#freePages > 0 && this.#freePages < before;
-  }
-
-  /**
-   * For a quiet moment: carries the write-ahead log over into the file if there is much in it, so that the next burst
-   * of commits need not.
-   */
-  checkpoint(): void {
-    if (this.#logBytes < quietLogBytes) return;
-    this.#database.pragma("wal_checkpoint(PASSIVE)");
-    this.#logBytes = 0;
-  }
-
-  /** Carries the write-ahead log over into the file, and makes it empty. @throws when the disk has no room for that. */
-  emptyLog(): void {
-    const [{ busy }] = this.#database.pragma("wal_checkpoint(TRUNCATE)") as [{ busy: number }];
-    if (busy !== 0) throw Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
-    this.#logBytes = 0;
-  }
-
-  /**
-   * Gives free pages back to the file system, with no more than so many bytes in the write-ahead log, which is empty
-   * afterwards. @throws when the disk has no room for that.
-   */
-  giveBack(logBytes: number): void {
-    // A page that moves is written, and so are those that point to it.
-    const pages = Math.floor(logBytes / this.#pageSizeBytes / 4);
-    if (this.#freePages > 0 && pages > 0) this.#database.exec(`PRAGMA incremental_vacuum(${pages})`);
-    this.emptyLog();
-    this.#measure();
   }
 
   close(): void {
@@ -507,20 +302,10 @@ export class Journal {
   }
 
   #readCount(): number {
-    const text = this.getMeta("span_count") ?? "";
+    const text = this.meta.get("span_count") ?? "";
     // Overwritten: it is counted again.
     return /^\d{1,15}$/.test(text) ? Number(text) : this.recount();
   }
-
-  #measure(): void {
-    this.#pageCount = this.#selectPageCount.get() as number;
-    this.#freePages = this.#selectFreePages.get() as number;
-  }
-}
-
-/** The key of `meta` for a ring's position. */
-export function ringKey(ringId: string): string {
-  return `ring:${ringId}`;
 }
 
 /** Which file bears this name; undefined: none. */

@@ -11,8 +11,7 @@
  */
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { DamagedRowsError, Journal } from "./journal.ts";
-import { ImplausibleVersionError } from "./journal-schema.ts";
+import { Journal } from "./journal.ts";
 import { PackedPayloads } from "./packed-payloads.ts";
 import { readableRows } from "./readable-rows.ts";
 import { SpanRun } from "./span-run.ts";
@@ -27,20 +26,6 @@ const chunkRows = 1_000;
 const chunkBytes = 4 * 1024 * 1024;
 
 const companions = ["-wal", "-shm"] as const;
-
-/** Is the file itself at fault, as opposed to a disk or a directory that would refuse any other as well? */
-export function isDamage(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? "";
-  if (error instanceof DamagedRowsError || error instanceof ImplausibleVersionError) return true;
-  // A new span's id is above all others: only in a damaged tree can there be one that is the same.
-  return /^SQLITE_(NOTADB|CORRUPT|IOERR_SHORT_READ|SCHEMA|CONSTRAINT_PRIMARYKEY)/.test(code) || isForeignSchema(error);
-}
-
-/** A database, but not one of ours: a table or a column is missing. */
-function isForeignSchema(error: unknown): boolean {
-  const { code, message } = (error ?? {}) as { code?: string; message?: string };
-  return code === "SQLITE_ERROR" && /no such (table|column)|already exists|has no column/.test(message ?? "");
-}
 
 export interface Rescue {
   /** The journal that was damaged; a fresh one has this name now. */
@@ -127,15 +112,6 @@ function setAsideNamesOf(file: string): string[] {
   return readdirSync(dirname(file)).filter(isSetAside).toSorted();
 }
 
-/** A short word for a file name: `corrupt`, `notadb`. */
-export function reasonOf(error: unknown): string {
-  const { code, name } = (error ?? {}) as { code?: string; name?: string };
-  return (code ?? name ?? "unknown")
-    .toLowerCase()
-    .replace(/^sqlite_/, "")
-    .replaceAll(/[^a-z0-9]+/g, "-");
-}
-
 function rescueFileOf(file: string): string {
   return file.replace(/\.sqlite$/, ".rescue.sqlite");
 }
@@ -198,7 +174,7 @@ function copyReadable(file: string, fresh: Journal, { inMemory, isDone, onProgre
   try {
     for (const [key, value] of readMeta(damaged)) {
       if (key === "span_count") result.lost = Number(value) || 0;
-      else fresh.setMeta(key, value);
+      else fresh.meta.set(key, value);
     }
     for (const rows of inChunks(readSpans(damaged, result.lost || undefined))) {
       const pending = rows.filter(({ id }) => !isDone(id));

@@ -26,6 +26,11 @@ import type { JournalSlot } from "./journal-slot.ts";
 const magic = "langfuse-span-buffer spill 1";
 const extension = ".spill";
 
+/** Is this the name of a spill file that nobody has claimed yet? */
+export function isSpill(name: string): boolean {
+  return name.endsWith(extension);
+}
+
 /** Writes the payloads to a new spill file in the directory. @throws what the file system throws. */
 export function writeSpill(directory: string, owner: JournalOwner, payloads: readonly Uint8Array[]): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -57,7 +62,7 @@ export function adoptSpills(
   let adopted = 0;
   for (const name of readdirSync(directory)) {
     const isClaimed = name.endsWith(claimed);
-    if (!isClaimed && !name.endsWith(extension)) continue;
+    if (!isClaimed && !isSpill(name)) continue;
     const path = join(directory, isClaimed ? name : `${name}.${basename(slot.file)}`);
     try {
       const spill = readSpill(join(directory, name));

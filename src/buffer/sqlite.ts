@@ -33,3 +33,12 @@ export function openDatabase(file: string, options: OpenDatabaseOptions = {}): S
     timeout: options.busyTimeoutMs ?? 0,
   });
 }
+
+/**
+ * Has commits written ahead into a log: a killed process loses nothing that was committed; a power cut may roll the last
+ * commits back. @throws the driver's `SqliteError`.
+ */
+export function useWriteAheadLog(database: SqliteDatabase): void {
+  database.pragma("journal_mode = WAL");
+  database.pragma("synchronous = NORMAL");
+}

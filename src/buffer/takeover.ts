@@ -10,7 +10,7 @@ const cutsKey = "cuts";
 
 /** The key under which another journal notes how far it has this one's spans. */
 export function moveMark(journal: Journal): string {
-  return `${movesOf(journal.id)}${journal.getMeta(cutsKey) ?? "0"}`;
+  return `${movesOf(journal.meta.journalId)}${journal.meta.get(cutsKey) ?? "0"}`;
 }
 
 /** The marks of a journal begin so, whatever its cuts. */
@@ -32,10 +32,10 @@ export function cutMoved(journal: Journal, metas: Iterable<ReadonlyMap<string, s
     if (text !== undefined) throughId = Math.max(throughId ?? Number(text), Number(text));
   }
   if (throughId === undefined) return;
-  const cuts = Number(journal.getMeta(cutsKey) ?? "0") + 1;
+  const cuts = Number(journal.meta.get(cutsKey) ?? "0") + 1;
   const through = throughId;
   journal.together(() => {
     journal.remove(Number.MIN_SAFE_INTEGER, through);
-    journal.setMeta(cutsKey, String(cuts));
+    journal.meta.set(cutsKey, String(cuts));
   });
 }

@@ -1,6 +1,5 @@
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { isSameOwner, ownerFile, readOwnerFile } from "../buffer/journal-owner.ts";
+import { hasLeftovers } from "../buffer/journal-files.ts";
 import type { CommittingSink } from "../committing-sink.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { Pipeline } from "../pipeline.ts";
@@ -51,7 +50,7 @@ export class RunningProject implements Project {
     this.#spanPipeline = new Pipeline({ ...options, logger: this.#loggerOf("spans") });
     this.spans = options.sampleRate < 1 ? new SampledSink(this.#spanPipeline, options.sampleRate) : this.#spanPipeline;
     // What an earlier process left is delivered without anybody asking.
-    if (hasJournals(join(options.directory, eventsFolder), options)) this.#eventPipeline = this.#openEvents();
+    if (hasLeftovers(join(options.directory, eventsFolder), options)) this.#eventPipeline = this.#openEvents();
     const { directory, transport } = options;
     this.legacy = new LegacyEvents({ directory: join(directory, heldFolder), project: this, transport, log });
   }
@@ -115,15 +114,4 @@ export class RunningProject implements Project {
       info: (message) => this.#log.info(fields(), message),
     };
   }
-}
-
-/** Are there journals of this project, or of nobody, or what a process left at its end? */
-function hasJournals(directory: string, { baseUrl, publicKey }: ResolvedOptions): boolean {
-  if (!existsSync(directory)) return false;
-  return readdirSync(directory).some((name) => {
-    if (/^crash-|\.spill$/.test(name)) return true;
-    if (!/^journal-\d+\.sqlite$/.test(name)) return false;
-    const file = join(directory, name);
-    return !existsSync(ownerFile(file)) || isSameOwner(readOwnerFile(file), { baseUrl, publicKey });
-  });
 }

@@ -81,7 +81,7 @@ export class DiskReturn {
     const make = (fill: (journal: Journal) => void): Journal => {
       const slot = makeJournalSlot(directory, owner, (journal) => {
         fill(journal);
-        onJournal(journal.id);
+        onJournal(journal.meta.journalId);
       });
       this.#slot = slot;
       return slot.journal;

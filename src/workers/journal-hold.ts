@@ -1,8 +1,9 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { DiskReserve } from "../buffer/disk-reserve.ts";
-import { type Journal, maxLogBytes } from "../buffer/journal.ts";
-import { isDamage } from "../buffer/salvage.ts";
+import type { Journal } from "../buffer/journal.ts";
+import { maxLogBytes } from "../buffer/journal-space.ts";
+import { isDamage } from "../buffer/damage.ts";
 import type { Announcer } from "./announcer.ts";
 import type { PumpSetup } from "./messages.ts";
 
@@ -39,7 +40,7 @@ export class JournalHold {
     this.isComplete = setup.durability === "journal";
     this.logBytes = logLimit(setup.maxDiskBytes, journal.file);
     this.reserveBytes = 2 * this.logBytes;
-    journal.limitLog(this.logBytes);
+    journal.space.limitLog(this.logBytes);
     this.#openReserve();
   }
 
@@ -118,13 +119,13 @@ export class JournalHold {
   relieve(record: () => boolean): boolean {
     this.#reserve?.giveAway();
     const isCarriedOver = this.attempt((journal) => {
-      journal.emptyLog();
+      journal.space.emptyLog();
       return true;
     });
     if (isCarriedOver !== true || !record()) return false;
     return (
       this.attempt((journal) => {
-        journal.giveBack(this.reserveBytes);
+        journal.space.giveBack(this.reserveBytes);
         this.#reserve?.hold();
         this.#isDiskFull = false;
         return true;
@@ -147,7 +148,7 @@ export class JournalHold {
     // Ids that are out already are not given again.
     const { lastId } = this.#journal;
     if (journal.lastId < lastId) journal.nextIds(lastId - journal.lastId);
-    journal.limitLog(this.logBytes);
+    journal.space.limitLog(this.logBytes);
     this.#journal = journal;
     this.#isDiskFull = false;
     this.#openReserve();

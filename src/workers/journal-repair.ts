@@ -1,5 +1,6 @@
 import { Journal } from "../buffer/journal.ts";
-import { reasonOf, type Rescue, rebuildJournal } from "../buffer/salvage.ts";
+import { reasonOf } from "../buffer/damage.ts";
+import { type Rescue, rebuildJournal } from "../buffer/salvage.ts";
 import type { SpanRun } from "../buffer/span-run.ts";
 
 export interface Repair {
@@ -33,6 +34,6 @@ export function repairJournal(repair: Repair): { journal: Journal; rescue: Rescu
 }
 
 function opened(journal: Journal, { meta }: Repair): Journal {
-  for (const [key, value] of Object.entries(meta)) journal.setMeta(key, value);
+  for (const [key, value] of Object.entries(meta)) journal.meta.set(key, value);
   return journal;
 }

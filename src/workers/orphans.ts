@@ -1,9 +1,8 @@
-import { crashLogsIn } from "../buffer/crash-log-file.ts";
-import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
-import type { Journal } from "../buffer/journal.ts";
+import { isLogWaiting, replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import type { JournalOwner } from "../buffer/journal-owner.ts";
 import { type JournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
-import { describeRescue, isDamage, type Rescue, reasonOf, rebuildJournal } from "../buffer/salvage.ts";
+import { isDamage, reasonOf } from "../buffer/damage.ts";
+import { describeRescue, type Rescue, rebuildJournal } from "../buffer/salvage.ts";
 import { moveMark } from "../buffer/takeover.ts";
 import { countOf } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
@@ -72,7 +71,7 @@ export class Orphans {
   }
 
   #find(): JournalSlot | undefined {
-    const { directory, owner, store, onProgress } = this.#setup;
+    const { directory, crashLogDirectory, owner, ringId, store, announcer, onProgress } = this.#setup;
     this.#lookAtMs = performance.now() + lookEveryMs;
     if (!store.room.isForOthers) return undefined;
     const rescues: Rescue[] = [];
@@ -84,16 +83,11 @@ export class Orphans {
     }
     if (orphan === undefined) return undefined;
     this.#moved = 0;
-    this.#replayLogs(orphan);
-    return orphan;
-  }
-
-  #replayLogs(orphan: JournalSlot): void {
-    const { crashLogDirectory, owner, ringId, announcer } = this.#setup;
     const onUnusable = (file: string, { message }: Error): void => {
       announcer.say(file, "warn", `${file} cannot be replayed: ${message}`);
     };
     replayCrashLogs({ directory: crashLogDirectory, slot: orphan, owner, ringId, onUnusable });
+    return orphan;
   }
 
   #move(orphan: JournalSlot): void {
@@ -109,13 +103,13 @@ export class Orphans {
       this.#moved += countOf(runs);
       return;
     }
-    if (this.#hasLog(journal)) {
+    if (isLogWaiting(this.#setup.crashLogDirectory, journal)) {
       this.#leaveForNow(orphan);
       return;
     }
     store.readmission.adoptRest(journal);
     this.#orphan = undefined;
-    const { id } = journal;
+    const id = journal.meta.journalId;
     removeJournal(orphan);
     store.readmission.forgetAdoption(id);
     // There may be more of them.
@@ -124,16 +118,6 @@ export class Orphans {
       const text = `${this.#moved} spans of a process that is gone were taken over`;
       this.#setup.announcer.say("orphan", "info", text);
     }
-  }
-
-  /**
-   * Is there a crash log of which this journal alone knows how far it has it? A killed process lets go of its files one
-   * after the other, so the log may have been locked when the journal no longer was. Without the journal the whole of it
-   * would be replayed.
-   */
-  #hasLog(journal: Journal): boolean {
-    const logs = crashLogsIn(this.#setup.crashLogDirectory);
-    return journal.ringIds().some((ringId) => logs.has(ringId));
   }
 
   /** It is taken again soon, and its log with it. */

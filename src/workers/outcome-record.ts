@@ -87,13 +87,13 @@ export class OutcomeRecord {
     const { hold } = this.#parts;
     const deadlineMs = performance.now() + fullDiskTurnMs;
     const isMore = hold.attempt((journal) => {
-      const spanBytes = Math.max(leastSpanBytes, journal.usedBytes() / Math.max(1, journal.count));
+      const spanBytes = Math.max(leastSpanBytes, journal.space.usedBytes() / Math.max(1, journal.count));
       const spans = Math.max(1, Math.floor(hold.reserveBytes / 4 / spanBytes));
       while (this.#outcomes.removeSome(journal, spans)) {
-        journal.emptyLog();
+        journal.space.emptyLog();
         if (performance.now() > deadlineMs) return true;
       }
-      journal.emptyLog();
+      journal.space.emptyLog();
       return false;
     });
     return isMore === false && this.record();

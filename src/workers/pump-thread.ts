@@ -96,7 +96,7 @@ function adoptLeftovers(journalSlot: JournalSlot): number {
   const { directory, crashLogDirectory, ringId } = setup;
   const spilled = adoptSpills(directory, owner, journalSlot, sayUnusable);
   if (spilled > 0) announcer.say("spilled", "info", `${spilled} spans of a process that ended in a hurry were adopted`);
-  if (setup.hasCrashLog) tellJournal(journalSlot.journal.id);
+  if (setup.hasCrashLog) tellJournal(journalSlot.journal.meta.journalId);
   const options = { directory: crashLogDirectory, slot: journalSlot, owner, ringId, onUnusable: sayUnusable };
   const { spans, damaged } = replayCrashLogs(options);
   if (spans > 0) announcer.say("replayed", "info", `${spans} spans of a killed process came from its crash log`);
@@ -167,7 +167,7 @@ function beat(): void {
 function committedSequence(journal: Journal): number {
   const { taken } = counters.read();
   // Without its own journal, or with durability `overflow`, it may have taken more than this journal knows of.
-  const position = journal.ringPosition(setup.ringId) ?? taken;
+  const position = journal.meta.ringPosition(setup.ringId) ?? taken;
   // Frames are numbered modulo 2^32, taken ones are not.
   return taken + Math.max(0, (position - taken) | 0);
 }

@@ -56,7 +56,7 @@ export class Readmission {
     });
     journal.together(() => {
       journal.restore(adopted);
-      journal.setMeta(mark, String(throughId));
+      journal.meta.set(mark, String(throughId));
     });
     for (const run of runs) run.release();
     this.#window.backfill.addBefore(journal.firstId, nextId - 1);
@@ -67,12 +67,12 @@ export class Readmission {
   /** The dead letters of another journal, and what it says of those that it took over itself. */
   adoptRest(other: Journal): void {
     const { journal } = this.#hold;
-    journal.restoreDeadLetters(other.deadLetterRows().map((letter) => ({ ...letter, id: null })));
-    for (const [key, value] of other.metaOf(movesOf("*"))) journal.setMeta(key, value);
+    journal.restoreDeadLetters(other.deadLetters.rows().map((letter) => ({ ...letter, id: null })));
+    for (const [key, value] of other.meta.startingWith(movesOf("*"))) journal.meta.set(key, value);
   }
 
   /** The other journal is gone. */
   forgetAdoption(journalId: string): void {
-    for (const [key] of this.#hold.journal.metaOf(movesOf(journalId))) this.#hold.journal.forgetMeta(key);
+    for (const [key] of this.#hold.journal.meta.startingWith(movesOf(journalId))) this.#hold.journal.meta.forget(key);
   }
 }

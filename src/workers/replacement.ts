@@ -1,5 +1,6 @@
 import type { Counters } from "../buffer/counters.ts";
-import { type Journal, ringKey } from "../buffer/journal.ts";
+import type { Journal } from "../buffer/journal.ts";
+import { ringKey } from "../buffer/journal-meta.ts";
 import { copyJournal } from "../buffer/journal-copy.ts";
 import type { RingConsumer } from "../buffer/ring-consumer.ts";
 import { describeRescue } from "../buffer/salvage.ts";
@@ -73,7 +74,7 @@ export class Replacement {
       isDone: (id) => outcomes.has(id),
       onProgress: () => ring.countTurn(),
       meta: {
-        journal_id: hold.journal.id,
+        journal_id: hold.journal.meta.journalId,
         base_url: baseUrl,
         ...(destination === undefined ? {} : { public_key: destination.publicKey }),
         [ringKey(ringId)]: String(ring.lastSequence),

@@ -27,7 +27,7 @@ export class Room {
   get isForOthers(): boolean {
     const { hold } = this.#parts;
     if (hold.isDiskResting || hold.isDamaged || !hold.isOnDisk) return false;
-    return hold.journal.usedBytes() < hold.maxFileBytes / 2;
+    return hold.journal.space.usedBytes() < hold.maxFileBytes / 2;
   }
 
   /** Makes room by the overflow policy. Returns whether there is enough. @throws what the disk throws. */
@@ -35,10 +35,10 @@ export class Room {
     const { setup, hold, window, outcomes, counters, announcer } = this.#parts;
     const { journal, maxFileBytes } = hold;
     const limit = maxFileBytes - incomingBytes;
-    if (journal.usedBytes() <= limit) return true;
+    if (journal.space.usedBytes() <= limit) return true;
     // What is acknowledged already may be all the room that is wanted.
     outcomes.recordOrThrow();
-    if (journal.usedBytes() <= limit) return true;
+    if (journal.space.usedBytes() <= limit) return true;
     announcer.say(
       "disk-full",
       "warn",
@@ -46,7 +46,7 @@ export class Room {
     );
     // For what would not fit into an empty journal nothing else must go.
     if (setup.overflowPolicy === "drop-newest" || limit <= 0) return false;
-    while (journal.usedBytes() > limit) {
+    while (journal.space.usedBytes() > limit) {
       const dropped = dropOldest(journal, window);
       if (dropped === undefined) return false;
       counters.pending -= dropped;

@@ -1,5 +1,6 @@
 import { type Counters, zeroCounters } from "../buffer/counters.ts";
-import { DamagedRowsError, type Journal } from "../buffer/journal.ts";
+import { DamagedRowsError } from "../buffer/damage.ts";
+import type { Journal } from "../buffer/journal.ts";
 import type { PackedPayloads } from "../buffer/packed-payloads.ts";
 import type { RingConsumer } from "../buffer/ring-consumer.ts";
 import { bytesOf, countOf, SpanRun } from "../buffer/span-run.ts";
@@ -254,8 +255,8 @@ export class Store {
     if (this.hold.isDiskResting) return false;
     try {
       this.#reconcile();
-      this.#journal.checkpoint();
-      return this.#journal.count === 0 && this.#journal.shrink();
+      this.#journal.space.checkpoint();
+      return this.#journal.count === 0 && this.#journal.space.shrink();
     } catch (error) {
       this.hold.diskFailed(error);
       return false;
@@ -265,7 +266,7 @@ export class Store {
   /** @param oldestHandedOut the oldest span under way or at rest. */
   measure(oldestHandedOut: AcceptedSpan | undefined): void {
     this.counters.journalSpans = this.#journal.count;
-    this.counters.journalBytes = this.#journal.fileBytes();
+    this.counters.journalBytes = this.#journal.space.fileBytes();
     if (!this.hold.isDamaged)
       this.counters.deadLetterBytes = this.hold.attempt((journal) => journal.deadLetters.bytes) ?? 0;
     const isSafe = this.counters.pending === 0 || (this.hold.isComplete && !this.hold.isInMemory);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { CrashLog } from "../../src/buffer/crash-log.ts";
 import { crashLogsIn, noteJournal } from "../../src/buffer/crash-log-file.ts";
-import { type ReplayResult, replayCrashLogs } from "../../src/buffer/crash-log-replay.ts";
+import { isLogWaiting, type ReplayResult, replayCrashLogs } from "../../src/buffer/crash-log-replay.ts";
 import { encodeFrame } from "../../src/buffer/frame.ts";
 import type { JournalOwner } from "../../src/buffer/journal-owner.ts";
 import { type JournalSlot, takeJournalSlot } from "../../src/buffer/journal-slot.ts";
@@ -91,7 +91,7 @@ test("what a killed process left is replayed, and its files go", () => {
   expect(replay(directory, slot)).toEqual({ spans: 100, damaged: 0 });
   expect(textsIn(slot)).toEqual(numbered(1, 100));
   expect(readdirSync(directory).filter((name) => name.startsWith("crash-"))).toEqual([]);
-  expect(slot.journal.ringIds()).toEqual([ownRing]);
+  expect(slot.journal.meta.ringIds()).toEqual([ownRing]);
   expect(replay(directory, slot)).toEqual({ spans: 0, damaged: 0 });
 });
 
@@ -99,7 +99,7 @@ test("what the journal has is not replayed, also when a replay was broken off be
   const directory = temporaryDirectory();
   const slot = takeSlot(directory);
   const writer = writerIn(directory);
-  noteJournal(directory, deadRing, slot.journal.id);
+  noteJournal(directory, deadRing, slot.journal.meta.journalId);
   for (let sequence = 1; sequence <= 50; sequence++) writer.append(sequence);
   const payloads = PackedPayloads.of(numbered(1, 30).map((text) => Buffer.from(text)));
   slot.journal.insert([new SpanRun(slot.journal.nextIds(30), 1, payloads, false)], { ringId: deadRing, sequence: 30 });
@@ -120,7 +120,7 @@ test("a log that another journal knows about is left to whoever holds that; once
   const other = takeJournalSlot(directory, owner, "ring-x");
   const slot = takeSlot(directory);
   const writer = writerIn(directory);
-  noteJournal(directory, deadRing, other.journal.id);
+  noteJournal(directory, deadRing, other.journal.meta.journalId);
   writer.append(1);
   kill(writer, directory);
   expect(replay(directory, slot)).toEqual({ spans: 0, damaged: 0 });
@@ -191,7 +191,7 @@ test("segments are used again once the journal has them, and older frames behind
   }
   expect(crashLogsIn(directory).get(deadRing)?.length).toBeLessThanOrEqual(5);
   const slot = takeSlot(directory);
-  noteJournal(directory, deadRing, slot.journal.id);
+  noteJournal(directory, deadRing, slot.journal.meta.journalId);
   slot.journal.openRing(deadRing, 37);
   kill(writer, directory);
   expect(replay(directory, slot)).toEqual({ spans: 3, damaged: 0 });
@@ -220,7 +220,7 @@ test("numbers go on beyond 32 bits", () => {
   const base = 2 ** 32 - 5;
   for (let index = 0; index < 10; index++) writer.append(base + index);
   const slot = takeSlot(directory);
-  noteJournal(directory, deadRing, slot.journal.id);
+  noteJournal(directory, deadRing, slot.journal.meta.journalId);
   slot.journal.openRing(deadRing, base + 1);
   kill(writer, directory);
   expect(replay(directory, slot)).toEqual({ spans: 8, damaged: 0 });
@@ -295,4 +295,23 @@ test("a log of which nothing ever becomes safe keeps to its limit, and to the ne
   const { spans } = replay(directory, slot);
   expect(spans).toBeGreaterThanOrEqual(10);
   expect(textsIn(slot)).toEqual(numbered(61 - spans, 60));
+});
+
+test("a log waits for the one journal that knows how far it has it, until it is replayed", () => {
+  const directory = temporaryDirectory();
+  const slot = takeSlot(directory);
+  const { journal } = slot;
+  const writer = writerIn(directory);
+  writer.append(1);
+  // No frame of that ring has come here.
+  expect(isLogWaiting(directory, journal)).toBe(false);
+  journal.openRing(deadRing);
+  expect(isLogWaiting(directory, journal)).toBe(true);
+  noteJournal(directory, deadRing, "another journal");
+  expect(isLogWaiting(directory, journal)).toBe(false);
+  noteJournal(directory, deadRing, journal.meta.journalId);
+  expect(isLogWaiting(directory, journal)).toBe(true);
+  kill(writer, directory);
+  replay(directory, slot);
+  expect(isLogWaiting(directory, journal)).toBe(false);
 });

@@ -1,14 +1,8 @@
 import { closeSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import {
-  type HeldEvent,
-  HeldEvents,
-  type HeldEventsLimits,
-  HeldEventsFullError,
-  type HeldStage,
-  hashOf,
-} from "../../src/buffer/held-events.ts";
+import { HeldEvents, HeldEventsFullError, hashOf } from "../../src/buffer/held-events.ts";
+import type { HeldEvent, HeldEventsLimits, HeldStage } from "../../src/buffer/held-events-schema.ts";
 import {
   adoptHeldEvents,
   type HeldFilesSetup,

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { Journal, type ReadLimits } from "../../src/buffer/journal.ts";
+import { Journal } from "../../src/buffer/journal.ts";
+import type { ReadLimits } from "../../src/buffer/span-reader.ts";
 import type { JournalOwner } from "../../src/buffer/journal-owner.ts";
 import { type JournalSlot, retakeJournalSlot, takeJournalSlot } from "../../src/buffer/journal-slot.ts";
 import { PackedPayloads } from "../../src/buffer/packed-payloads.ts";
@@ -124,16 +125,24 @@ test("a failed transaction leaves rows, count and sizes as they were", () => {
   const journal = openJournal();
   const run = runOf(journal, 2);
   journal.insert([run]);
-  const before = { count: journal.count, file: journal.fileBytes(), used: journal.usedBytes(), read: read(journal) };
+  const before = {
+    count: journal.count,
+    file: journal.space.fileBytes(),
+    used: journal.space.usedBytes(),
+    read: read(journal),
+  };
   expect(() =>
     journal.together(() => {
       journal.remove(1, 1);
       journal.insert([runOf(journal, 500, 2000), run]);
     }),
   ).toThrow(/UNIQUE/);
-  expect({ count: journal.count, file: journal.fileBytes(), used: journal.usedBytes(), read: read(journal) }).toEqual(
-    before,
-  );
+  expect({
+    count: journal.count,
+    file: journal.space.fileBytes(),
+    used: journal.space.usedBytes(),
+    read: read(journal),
+  }).toEqual(before);
   journal.remove(1, 2);
   expect(journal.count).toBe(0);
 });
@@ -165,10 +174,10 @@ test("the sizes are those of the file", () => {
   journal.insert([runOf(journal, 1000, 1000)]);
   journal.remove(1, 700);
   expect(pages("page_size")).toBe(8192);
-  expect(journal.fileBytes()).toBe(pages("page_count") * 8192);
-  expect(journal.usedBytes()).toBe((pages("page_count") - pages("freelist_count")) * 8192);
-  while (journal.shrink());
-  expect(journal.fileBytes()).toBe(pages("page_count") * 8192);
+  expect(journal.space.fileBytes()).toBe(pages("page_count") * 8192);
+  expect(journal.space.usedBytes()).toBe((pages("page_count") - pages("freelist_count")) * 8192);
+  while (journal.space.shrink());
+  expect(journal.space.fileBytes()).toBe(pages("page_count") * 8192);
 });
 
 test("the write-ahead log stays below 16 MiB, and a quiet moment empties it", () => {
@@ -184,12 +193,12 @@ test("the write-ahead log stays below 16 MiB, and a quiet moment empties it", ()
   // What the log begins with changes when all of it is carried over and the next commit starts it again.
   const beginning = (): string => readFileSync(`${file}-wal`).toString("hex", 0, 32);
   const full = beginning();
-  journal.checkpoint();
+  journal.space.checkpoint();
   journal.insert([runOf(journal, 1)]);
   const afterQuiet = beginning();
   expect(afterQuiet).not.toBe(full);
   // With little in it, it is left alone.
-  journal.checkpoint();
+  journal.space.checkpoint();
   journal.insert([runOf(journal, 1)]);
   expect(beginning()).toBe(afterQuiet);
 });
@@ -237,10 +246,10 @@ test("room is given back to the disk", () => {
   const file = join(temporaryDirectory(), "journal.sqlite");
   const journal = new Journal(file);
   journal.insert([runOf(journal, 2000, 2000)]);
-  const full = journal.fileBytes();
+  const full = journal.space.fileBytes();
   journal.remove(1, 2000);
-  expect(journal.usedBytes()).toBeLessThan(full / 20);
-  while (journal.shrink());
+  expect(journal.space.usedBytes()).toBeLessThan(full / 20);
+  while (journal.space.shrink());
   journal.close();
   expect(statSync(file).size).toBeLessThan(full / 20);
 });
@@ -343,6 +352,6 @@ test("a pump that follows a crashed one finds the journal of its ring among othe
   const retaken = retakeJournalSlot(directory, "ring-b") as JournalSlot;
   onTestFinished(() => giveBack(retaken));
   expect(retaken.file).toBe(own.file);
-  expect(retaken.journal.ringPosition("ring-b")).toBe(3);
+  expect(retaken.journal.meta.ringPosition("ring-b")).toBe(3);
   expect(retakeJournalSlot(directory, "ring-c")).toBeUndefined();
 });

@@ -84,11 +84,11 @@ test("the note goes with the spans when the journal that has it is taken over to
   beginMove(left.journal, second.journal, 2);
   const readmission = beginMove(second.journal, third.journal, 99);
   readmission.adoptRest(second.journal);
-  const { id } = second.journal;
+  const id = second.journal.meta.journalId;
   removeJournal(second);
   readmission.forgetAdoption(id);
   giveBack(left);
   expect(textsIn(third.journal)).toEqual(["a", "b"]);
   expect(textsIn(take(directory).journal)).toEqual(["c"]);
-  expect(third.journal.metaOf(`moved:${id}`)).toEqual([]);
+  expect(third.journal.meta.startingWith(`moved:${id}`)).toEqual([]);
 });

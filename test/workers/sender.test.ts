@@ -213,7 +213,7 @@ test.each(["drop-oldest", "drop-newest"] as const)(
       bench.push(...texts.slice(start, start + 50));
       await bench.settle();
     }
-    expect(bench.journal.usedBytes()).toBeLessThanOrEqual(420_000);
+    expect(bench.journal.space.usedBytes()).toBeLessThanOrEqual(420_000);
     const { pending, droppedDiskFull } = bench.store.counters;
     expect(pending + droppedDiskFull).toBe(1000);
     expect(pending).toBeGreaterThan(250);

@@ -1,5 +1,6 @@
 /** From held events to records that a project's buffers take: what goes now, and what is recorded of it afterwards. */
-import { type HeldEntity, type HeldEvents, hashOf, type Patience, type Settled } from "../../buffer/held-events.ts";
+import { type HeldEvents, hashOf } from "../../buffer/held-events.ts";
+import type { HeldEntity, Patience, Settled } from "../../buffer/held-events-schema.ts";
 import type { SpanPayload } from "../../buffer/span-payload.ts";
 import { parseEvent } from "../../export/event-kinds.ts";
 import {

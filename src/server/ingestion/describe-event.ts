@@ -1,4 +1,4 @@
-import type { HeldEvent, HeldStage } from "../../buffer/held-events.ts";
+import type { HeldEvent, HeldStage } from "../../buffer/held-events-schema.ts";
 import { eventKind, observationTypeOf, parseEvent } from "../../export/event-kinds.ts";
 import type { IngestionEvent } from "../../export/ingestion.ts";
 

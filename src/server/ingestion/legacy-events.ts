@@ -9,7 +9,8 @@
  * here when it is committed there: a crash in between repeats it, and loses nothing.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { HeldEvents, Patience } from "../../buffer/held-events.ts";
+import type { HeldEvents } from "../../buffer/held-events.ts";
+import type { Patience } from "../../buffer/held-events-schema.ts";
 import {
   adoptHeldEvents,
   type HeldFilesSetup,
