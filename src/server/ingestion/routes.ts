@@ -6,6 +6,7 @@ import type { Context, Hono } from "hono";
 import type { IngestionEvent } from "../../export/ingestion.ts";
 import type { Project, RecordKind, ServerContext } from "../context.ts";
 import { readBody } from "../http/request-body.ts";
+import { isCommitted, type Offering } from "../offering.ts";
 import { type Judgement, judge, scoreEvent } from "./judge.ts";
 import { RecentScores } from "./recent-scores.ts";
 
@@ -103,16 +104,17 @@ class IngestionRoutes {
     if (events.length === 0) return undefined;
     const { events: sink } = project;
     if (sink.trouble !== undefined) return sink.trouble;
+    const offering: Offering = { sequence: 0, isLost: false };
     let latest = 0;
     let repeated = 0;
     for (const event of events) {
-      const offered = this.#recent.offer(sink, event);
+      const offered = this.#recent.offer(sink, event, offering);
       if (offered === undefined) return sink.trouble ?? "the buffer takes nothing more";
       latest = Math.max(latest, offered.sequence);
       if (offered.isRepeated) repeated++;
     }
     const { commitTimeoutMs } = this.#context.options;
-    if (!(await sink.whenCommitted(latest, commitTimeoutMs))) {
+    if (!(await isCommitted(sink, latest, offering, commitTimeoutMs))) {
       return sink.trouble ?? `not committed within ${commitTimeoutMs} ms`;
     }
     this.#count(project, "score", events.length, repeated);

@@ -5,14 +5,14 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { SpanPayload } from "../../buffer/span-payload.ts";
-import type { CommittingSink } from "../../committing-sink.ts";
 import { identityFault } from "../../otlp/span-identity.ts";
 import type { SourceSpan, SpanSource } from "../../otlp/span-source.ts";
 import type { Project, ServerContext } from "../context.ts";
 import { createEnricher, type Enricher } from "../enrich/enricher.ts";
+import { isCommitted, type Offering } from "../offering.ts";
 import type { TraceDefaults } from "../options.ts";
 import { payloadOf } from "./payload.ts";
-import { type Offering, RecentSpans } from "./recent-spans.ts";
+import { RecentSpans } from "./recent-spans.ts";
 import { Rejections } from "./rejections.ts";
 import { addTraceDefaults } from "./trace-defaults.ts";
 
@@ -131,17 +131,4 @@ export class SpanReceiver {
     }
     return state;
   }
-}
-
-async function isCommitted(
-  sink: CommittingSink,
-  sequence: number,
-  offering: Offering,
-  limitMs: number,
-): Promise<boolean> {
-  if (await sink.whenCommitted(sequence, limitMs)) return true;
-  // Its number has been reached all the same: either just now, or the disk had no room and something was refused. Which
-  // of the two nobody can tell, and a span that comes twice is better than one that is missing.
-  offering.isLost = await sink.whenCommitted(sequence, 0);
-  return false;
 }

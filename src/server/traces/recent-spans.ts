@@ -1,14 +1,8 @@
 import { LRUCache } from "lru-cache";
+import type { Offering } from "../offering.ts";
 
 /** A client repeats a request within a minute or so. About 25 MB when all are in use. */
 const mostSpans = 100_000;
-
-/** The spans of a request that were offered together: committed when everything up to that number is. */
-export interface Offering {
-  sequence: number;
-  /** They may not be in the journal although their number is: who sends one again, sends a new one. */
-  isLost: boolean;
-}
 
 interface Seen {
   checksum: number;
