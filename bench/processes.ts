@@ -1,4 +1,4 @@
-/** The processes of subjects and of the sink. Every one is ended by its own id. */
+/** The processes that a run starts. Every one is ended by its own id. */
 import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
@@ -59,6 +59,19 @@ export function startSinkProcess(): ChildProcess {
   return start("sink.ts", [], { env: cleanEnvironment() });
 }
 
+/** The load generator of the sidecar's benchmark. */
+export function startLoadProcess(): ChildProcess {
+  return start("sidecar/load-process.ts", [], { env: cleanEnvironment() });
+}
+
+/** To be ended by `killRunning` at the latest. */
+export function keep(child: ChildProcess): ChildProcess {
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  child.once("error", () => running.delete(child));
+  return child;
+}
+
 export async function end(child: ChildProcess): Promise<void> {
   if (!isRunning(child)) return;
   const exited = once(child, "exit");
@@ -74,10 +87,7 @@ export function killRunning(): void {
 const settingName = /^(LANGFUSE|ENABLE_TRACING|OTEL|SPAN_BUFFER|NODE_OPTIONS)/;
 
 function start(file: string, args: readonly string[], options: ForkOptions): ChildProcess {
-  const child = fork(new URL(file, import.meta.url), args, options);
-  running.add(child);
-  child.once("exit", () => running.delete(child));
-  return child;
+  return keep(fork(new URL(file, import.meta.url), args, options));
 }
 
 /** Settings of whoever runs the benchmark must not become settings of its subjects. */
@@ -111,11 +121,12 @@ async function message<Message extends ProcessMessage>(
   }
 }
 
-function isRunning(child: ChildProcess): boolean {
+export function isRunning(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null;
 }
 
-async function waitForExit(child: ChildProcess, limitMs: number): Promise<void> {
+/** Resolves when it has ended, or the time is over. */
+export async function waitForExit(child: ChildProcess, limitMs: number): Promise<void> {
   const limit = new AbortController();
   const exited = isRunning(child) ? once(child, "exit") : Promise.resolve();
   await Promise.race([exited, setTimeout(limitMs, undefined, { signal: limit.signal }).catch(() => undefined)]);

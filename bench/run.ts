@@ -1,10 +1,8 @@
 /** `npm run bench -- [--only NAME[,NAME]] [--turns N] [--quick] [--publish]`: see docs/benchmarks.md. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describeMachine, loadAverage } from "./machine.ts";
-import { killRunning } from "./processes.ts";
 import { reportMarkdown } from "./report.ts";
 import type { BenchResults } from "./results.ts";
 import { collect } from "./runners/collector.ts";
@@ -12,6 +10,7 @@ import { readSettings, type Settings, subjectsOf } from "./settings.ts";
 import { Sink } from "./sink-handle.ts";
 import { subjectNamed } from "./subjects.ts";
 import type { RunnerContext, Trial, TrialResult } from "./trial.ts";
+import { makeWorkFolder } from "./work-folder.ts";
 import { publishResults, writeResults } from "./write.ts";
 
 async function run(settings: Settings): Promise<BenchResults> {
@@ -60,13 +59,7 @@ async function runTrial(trial: Trial, settings: Settings, sink: Sink): Promise<T
   return result;
 }
 
-const workFolder = mkdtempSync(join(tmpdir(), "span-buffer-bench-"));
-process.on("exit", () => {
-  killRunning();
-  rmSync(workFolder, { recursive: true, force: true, maxRetries: 3 });
-});
-// Without a handler a signal would end the runner past its exit handler.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+const workFolder = makeWorkFolder();
 
 try {
   const settings = readSettings(process.argv.slice(2));

@@ -1,8 +1,7 @@
 /** The runner's hold on the load generator's process. */
 import type { ChildProcess } from "node:child_process";
-import { end } from "../processes.ts";
+import { end, startLoadProcess } from "../processes.ts";
 import type { LoadJob, LoadReply, LoadResult } from "./load-job.ts";
-import { startLoadProcess } from "./server-process.ts";
 
 export class LoadGenerator {
   readonly #child: ChildProcess = startLoadProcess();

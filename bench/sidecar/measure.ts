@@ -1,10 +1,9 @@
 /** One load on one subject, in a process of its own. */
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fetchSpanCount } from "../measures/arrivals.ts";
-import { end } from "../processes.ts";
+import { end, waitForExit } from "../processes.ts";
 import type { GateHandle, Sink } from "../sink-handle.ts";
 import type { LoadGenerator } from "./load-handle.ts";
 import { type Cell, drainLimitSeconds, type Plan } from "./plan.ts";
@@ -123,7 +122,6 @@ async function sinkMicros(gate: GateHandle): Promise<number> {
 }
 
 async function endOrderly({ child }: ServerProcess): Promise<void> {
-  const exited = once(child, "exit");
   child.kill("SIGTERM");
-  await Promise.race([exited, setTimeout(endLimitMs, undefined, { ref: false })]);
+  await waitForExit(child, endLimitMs);
 }

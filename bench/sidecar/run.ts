@@ -1,20 +1,18 @@
 /** `npm run bench:sidecar -- [--quick] [--only NAME[,NAME]] [--report] …`: see docs/benchmarks-sidecar.md. */
-import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { describeMachine, loadAverage } from "../machine.ts";
-import { killRunning } from "../processes.ts";
 import { Sink } from "../sink-handle.ts";
 import { median } from "../statistics.ts";
+import { makeWorkFolder } from "../work-folder.ts";
 import { buildCollector, collectorVersion } from "./collector.ts";
 import { LoadGenerator } from "./load-handle.ts";
 import { measure, type MeasureContext } from "./measure.ts";
 import { type Cell, cellsOf, subjectsOf } from "./plan.ts";
 import { sidecarMarkdown } from "./report.ts";
 import type { SidecarResults } from "./results.ts";
-import { killServers } from "./server-process.ts";
 import { readSidecarSettings, type SidecarSettings } from "./settings.ts";
 import { type SubjectName, subjects } from "./subjects.ts";
 import { writeSidecarReport, writeSidecarResults } from "./write.ts";
@@ -99,14 +97,7 @@ function measureFsync(): number {
   return median(times);
 }
 
-const workFolder = mkdtempSync(join(tmpdir(), "span-buffer-bench-"));
-process.on("exit", () => {
-  killServers();
-  killRunning();
-  rmSync(workFolder, { recursive: true, force: true, maxRetries: 3 });
-});
-// Without a handler a signal would end the runner past its exit handler.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+const workFolder = makeWorkFolder();
 
 try {
   const settings = readSidecarSettings(process.argv.slice(2));

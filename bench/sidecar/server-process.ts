@@ -1,19 +1,17 @@
 /** Servers that the benchmark starts and ends, each by its own id. */
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
-import { cleanEnvironment, end } from "../processes.ts";
+import { cleanEnvironment, end, isRunning, keep } from "../processes.ts";
 
 const readyLimitMs = 20_000;
 const lookEveryMs = 50;
 /** Of what a process that ended early had said. */
 const keptLines = 5;
-
-const running = new Set<ChildProcess>();
 
 export interface ServerProcess {
   child: ChildProcess;
@@ -50,20 +48,10 @@ export async function startOnPort(command: string, args: readonly string[], port
   const url = `http://127.0.0.1:${port}`;
   const deadlineMs = performance.now() + readyLimitMs;
   while (!(await isAnswering(url))) {
-    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadlineMs)
-      await giveUp(child, said);
+    if (!isRunning(child) || performance.now() > deadlineMs) await giveUp(child, said);
     await setTimeout(lookEveryMs);
   }
   return { child, pid: child.pid as number, url };
-}
-
-export function startLoadProcess(): ChildProcess {
-  return keep(fork(new URL("load-process.ts", import.meta.url), { env: cleanEnvironment() }));
-}
-
-/** Ends at once what still runs; for the last moment of the runner. */
-export function killServers(): void {
-  for (const child of running) child.kill("SIGKILL");
 }
 
 /** A port that was free a moment ago, for programs that do not say which they took. */
@@ -78,13 +66,6 @@ export async function freePort(): Promise<number> {
 
 function start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
   return keep(spawn(command, args, { env: { ...cleanEnvironment(), ...env }, stdio: ["ignore", "pipe", "pipe"] }));
-}
-
-function keep(child: ChildProcess): ChildProcess {
-  running.add(child);
-  child.once("exit", () => running.delete(child));
-  child.once("error", () => running.delete(child));
-  return child;
 }
 
 function collectStderr(child: ChildProcess): string[] {
