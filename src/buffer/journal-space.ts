@@ -3,6 +3,9 @@ import type { SqliteDatabase, SqliteStatement } from "./sqlite.ts";
 /** Freed pages that are given back in one step; more at once would hold the pump up for seconds after a long outage. */
 const vacuumPages = 200;
 
+/** Free pages of a busy journal that are worth giving back: fewer are soon in use again. */
+const idleBytes = 4 * 1024 * 1024;
+
 /** Of the write-ahead log, unless somebody says otherwise. */
 export const maxLogBytes: number = 4 * 1024 * 1024;
 
@@ -41,6 +44,12 @@ export class JournalSpace {
   /** Bytes of the file that hold something. */
   usedBytes(): number {
     return (this.#counts.pages - this.#counts.free) * this.#pageSizeBytes;
+  }
+
+  /** Is so much free that what comes will not need it? */
+  get isMostlyFree(): boolean {
+    const { pages, free } = this.#counts;
+    return free > pages / 2 && free * this.#pageSizeBytes > idleBytes;
   }
 
   /** Counts them now: inside of a transaction it costs no lock of its own. */

@@ -1,5 +1,6 @@
 import type { Piscina as PiscinaPool } from "piscina";
 import type { AuthCheckResult, AuthCheckTask, ExportReport, ExportTask } from "./messages.ts";
+import { threadMemory } from "./thread-memory.ts";
 
 /** A task asks for the server's version, tries through hiccups, and may try again with less: so many time limits. */
 const patience = 8;
@@ -111,6 +112,7 @@ export class ExportPool {
       atomics: "disabled",
       // Not the host's: its loaders and debug ports are not for these threads.
       execArgv: [],
+      resourceLimits: threadMemory,
     });
     // A thread that dies without a task would otherwise take the pump with it; the next task starts a new one.
     pool.on("error", () => undefined);

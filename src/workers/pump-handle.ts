@@ -9,6 +9,7 @@ import type {
   PumpSetup,
 } from "./messages.ts";
 import { PumpWatch } from "./pump-watch.ts";
+import { threadMemory } from "./thread-memory.ts";
 
 /** A pump that crashed is started again after this long, and after the second crash in a minute after ten times that. */
 const firstRestartMs = 100;
@@ -173,7 +174,12 @@ export class PumpHandle {
     try {
       // Not the host's `execArgv`: its loaders and debug ports are not for this thread.
       const workerData: PumpSetup = { ...setup, isRestart: this.#hasCrashed };
-      const worker = new Worker(pumpUrl, { workerData, execArgv: [], name: "span-buffer-pump" });
+      const worker = new Worker(pumpUrl, {
+        workerData,
+        execArgv: [],
+        resourceLimits: threadMemory,
+        name: "span-buffer-pump",
+      });
       worker.on("message", (message: PumpMessage) => this.#receive(message));
       // Anything can be thrown.
       worker.on("error", (error: unknown) => {

@@ -103,6 +103,7 @@ export class Pump {
       const durationMs = napMs(store.lastTakenCount, sender.isCallerLate);
       if (isHurried) await yieldToEvents();
       else if (this.#isAwake()) {
+        store.shrinkInPassing();
         await this.#nap.take(durationMs);
       } else if (store.hold.isDiskResting || store.tidy()) await this.#nap.take(durationMs);
       else {

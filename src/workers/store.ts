@@ -22,6 +22,9 @@ const commitBytes = 2 * 1024 * 1024;
 /** This part of the ring taken in one go means that there is no time for a nap. */
 const hurryShare = 1 / 8;
 
+/** Between two steps of giving room back while spans keep coming: each takes some milliseconds. */
+const shrinkEveryMs = 250;
+
 /** What the end of a process may spend on giving room back. */
 const closingShrinkMs = 100;
 
@@ -60,6 +63,7 @@ export class Store {
   #lastTakenCount = 0;
   /** Spans that the journal said it had when that was in doubt. */
   #reconciledCount = 0;
+  #nextShrinkAtMs = 0;
 
   constructor(setup: StoreSetup, journal: Journal, announcer: Announcer) {
     this.#setup = setup;
@@ -261,6 +265,14 @@ export class Store {
       this.hold.diskFailed(error);
       return false;
     }
+  }
+
+  /** For a pump that spans keep busy, so that it never has a quiet moment: gives back what a backlog has left empty. */
+  shrinkInPassing(): void {
+    const nowMs = performance.now();
+    if (nowMs < this.#nextShrinkAtMs || this.hold.diskRetryAtMs > 0 || !this.#journal.space.isMostlyFree) return;
+    this.#nextShrinkAtMs = nowMs + shrinkEveryMs;
+    this.hold.attempt((journal) => journal.space.shrink());
   }
 
   /** @param oldestHandedOut the oldest span under way or at rest. */

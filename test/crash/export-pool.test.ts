@@ -45,6 +45,11 @@ test("a thread that grows is replaced; what it has under way comes to its end", 
   expect(await send(pool, "good")).toMatchObject({ verdict: "acknowledged", memoryBytes: 0 });
 });
 
+test("what a thread makes and drops does not take memory without end", async () => {
+  const { memoryBytes } = await send(poolOf(), "young generation");
+  expect(memoryBytes).toBeLessThanOrEqual(32 * 1024 ** 2);
+});
+
 test("tasks that cannot be loaded are tried again with the next batch", async () => {
   const pool = poolOf({ taskUrl: "file:///nowhere/task.js" });
   expect(await send(pool, "good")).toMatchObject({ verdict: "retry" });

@@ -1,4 +1,5 @@
 // Export tasks that misbehave: what the payload's first byte says.
+import { resourceLimits } from "node:worker_threads";
 import type { ExportReport, ExportTask } from "../../src/workers/messages.ts";
 
 const kept: Buffer[] = [];
@@ -13,7 +14,8 @@ export async function send(task: ExportTask): Promise<ExportReport> {
       throw new Error("outside of the task, on purpose");
     });
   if (way === "m") kept.push(Buffer.alloc(1024));
-  const memoryBytes = kept.length * 1_000_000;
+  // "y": what its young generation may take, in the place of what it has.
+  const memoryBytes = way === "y" ? (resourceLimits.maxYoungGenerationSizeMb ?? 0) * 2 ** 20 : kept.length * 1_000_000;
   await new Promise((resolve) => setTimeout(resolve, 20));
   return { verdict: "acknowledged", truncated: 0, requests: 1, durationMs: 1, memoryBytes };
 }

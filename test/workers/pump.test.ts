@@ -160,3 +160,17 @@ test("the nap is longer under load and for a late caller, and always leaves time
   expect(busy).toBeLessThan(late);
   expect(late).toBeLessThanOrEqual(15);
 });
+
+test("the room of a backlog is given back while spans keep coming", async () => {
+  const { journal, producer } = startPump(1);
+  const backlog = Array.from({ length: 10_000 }, () => Buffer.alloc(2_000, "span"));
+  const run = new SpanRun(journal.nextIds(backlog.length), 1, PackedPayloads.of(backlog), false);
+  journal.insert([run]);
+  const full = journal.space.fileBytes();
+  // One stays, so that the journal is never empty.
+  journal.remove(run.firstId, run.lastId - 1);
+  let count = 0;
+  const coming = setInterval(() => producer.pushText(`span ${count++}`), 5);
+  onTestFinished(() => clearInterval(coming));
+  await until(() => journal.space.fileBytes() < full / 2);
+});
