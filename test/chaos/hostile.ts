@@ -7,6 +7,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { StandInProcess } from "../../src/cli/demo/stand-in-process.ts";
+import { unitEnvironment } from "../deploy/deploy-files.ts";
 import { HostileAccount, HostileConnection } from "./hostile-connection.ts";
 import { authorization, drawBomb, drawFramed, drawSlow, drawUnframed } from "./hostile-requests.ts";
 import { Random } from "./random.ts";
@@ -226,6 +227,8 @@ class SidecarProcess {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         ...process.env,
+        // As it is run in earnest.
+        ...unitEnvironment(),
         LANGFUSE_PUBLIC_KEY: keys.publicKey,
         LANGFUSE_SECRET_KEY: keys.secretKey,
         LANGFUSE_BASE_URL: baseUrl,

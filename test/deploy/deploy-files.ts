@@ -47,3 +47,10 @@ export function unitSections(unit: string): Map<string, Map<string, string[]>> {
   }
   return sections;
 }
+
+/** The environment that the unit gives the sidecar, but for its folder, which systemd knows. */
+export function unitEnvironment(): Record<string, string> {
+  const settings = unitSections(deployFile("span-buffer.service")).get("Service")?.get("Environment") ?? [];
+  const entries = settings.map((setting) => setting.split(/=(.*)/s).slice(0, 2) as [string, string]);
+  return Object.fromEntries(entries.filter(([name]) => name !== "SPAN_BUFFER_DIRECTORY"));
+}

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { type ValidatorSettings, ValidationSeverity, validate } from "dockerfile-utils";
 import { expect, test } from "vitest";
-import { deployFile, instructionsOf } from "./deploy-files.ts";
+import { deployFile, instructionsOf, unitEnvironment } from "./deploy-files.ts";
 
 const root = new URL("../../", import.meta.url);
 const dockerfile = deployFile("Dockerfile");
@@ -45,6 +45,13 @@ test("it runs as a user by number that is not root, and without a shell before i
   expect(others).toEqual([]);
   expect(JSON.parse(entrypoint)).toEqual(["node", "/opt/span-buffer/dist/cli/main.js"]);
   expect(JSON.parse(textsOf("CMD", lastStage)[0] as string)).toEqual(["serve", "--host", "0.0.0.0"]);
+});
+
+test("memory is bounded as under systemd", () => {
+  const settings = textsOf("ENV", lastStage).flatMap((text) => text.split(/ +/));
+  const ours = Object.entries(unitEnvironment()).map(([name, value]) => `${name}=${value}`);
+  expect(ours.length).toBeGreaterThan(0);
+  expect(settings).toEqual(expect.arrayContaining(ours));
 });
 
 test("the journals are on a volume that its user owns", () => {
