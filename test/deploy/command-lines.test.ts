@@ -1,11 +1,12 @@
 /** Every flag and every environment variable in deploy/ is one that the sidecar knows. */
 import { readdirSync } from "node:fs";
+import process from "node:process";
 import { expect, test } from "vitest";
 import { serveCommand } from "../../src/cli/serve/command.ts";
 import { optionTable } from "../../src/option-table.ts";
 import { resolveSidecarOptions, sidecarOptionTable } from "../../src/server/options.ts";
 import { compose } from "./compose.ts";
-import { deployFile, instructionsOf, unitSections } from "./deploy-files.ts";
+import { deployFile, instructionsOf, unitEnvironment, unitSections } from "./deploy-files.ts";
 import { kubernetes } from "./kubernetes.ts";
 
 const folder = new URL("../../deploy/", import.meta.url);
@@ -17,6 +18,7 @@ const variables = new Set(
 );
 /** Of others: Node's, Langfuse's own server's, and those of OpenTelemetry's SDKs in a bot. */
 const foreign = [
+  "NODE_OPTIONS",
   "NODE_ENV",
   "LANGFUSE_INIT_PROJECT_PUBLIC_KEY",
   "LANGFUSE_INIT_PROJECT_SECRET_KEY",
@@ -55,11 +57,18 @@ test.each(files)("%s: its flags and environment variables exist", (file) => {
   // Of the sidecar: words with a dash that belong to other programs are on lines of those.
   const lines = text
     .split("\n")
-    .filter((line) => !/\b(npm|docker|HEALTHCHECK|COPY|kubectl|useradd|systemctl|install)\b/.test(line));
+    .filter((line) => !/\b(npm|docker|HEALTHCHECK|NODE_OPTIONS|COPY|kubectl|useradd|systemctl|install)\b/.test(line));
   for (const [flag] of lines.join("\n").matchAll(/(?<![\w-])--[a-z][a-z-]+/g)) expect(flags, flag).toContain(flag);
   for (const [name] of text.matchAll(/\b(?:SPAN_BUFFER|LANGFUSE|OTEL|NODE)_[A-Z_]+\b/g)) {
     expect([...variables, ...foreign], name).toContain(name);
   }
+});
+
+test("Node takes the options that the image and the unit give it", () => {
+  const options = unitEnvironment()["NODE_OPTIONS"]?.split(" ") ?? [];
+  expect(options.length).toBeGreaterThan(0);
+  for (const option of options)
+    expect(process.allowedNodeEnvironmentFlags.has(option.split("=")[0] ?? ""), option).toBe(true);
 });
 
 test("the variables that are set are the sidecar's", () => {
