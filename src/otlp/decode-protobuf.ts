@@ -5,7 +5,7 @@
  * those are passed over.
  */
 import type { OtlpKeyValue, OtlpRequest, OtlpResourceSpans, OtlpScopeSpans, OtlpSpan } from "./otlp-shape.ts";
-import { maxRequestSpans, TooManySpans } from "./span-limits.ts";
+import { maxRequestEntries, maxRequestSpans, TooManyEntries, TooManySpans } from "./span-limits.ts";
 import { ValueReader } from "./value-reader.ts";
 
 type Resource = NonNullable<OtlpResourceSpans["resource"]>;
@@ -50,13 +50,16 @@ export function decodeOtlpRequest(bytes: Uint8Array): OtlpRequest {
 
 /** Decodes a request in two steps: first where its spans are, then each of them, so that a bad one harms no other. */
 export class Decoder extends ValueReader {
+  #entries = 0;
+
   /** @throws when the message that holds the spans is malformed. What is wrong within a span is not seen here. */
   places(): SpanPlace[] {
     const places: SpanPlace[] = [];
     const end = this.bytes.length;
     this.position = 0;
+    this.#entries = 0;
     while (this.position < end) {
-      const tag = this.varint();
+      const tag = this.#entry();
       // 1 resource_spans
       if (tag === 10) this.#resourceSpans(places, end);
       else this.skip(tag);
@@ -134,21 +137,30 @@ export class Decoder extends ValueReader {
     return span as OtlpSpan;
   }
 
+  /** The tag of the next field outside of spans. */
+  #entry(): number {
+    if (++this.#entries > maxRequestEntries) throw new TooManyEntries();
+    return this.varint();
+  }
+
   #resourceSpans(places: SpanPlace[], outerEnd: number): void {
     const end = this.enter(outerEnd);
     const groups: SpanGroup[] = [];
     let resource: Resource | undefined;
     let resourcePlace: number[] = [];
     while (this.position < end) {
-      const tag = this.varint();
+      const tag = this.#entry();
       if (tag === 10) {
         // 1 resource
         const start = this.position;
         resource = this.#resource(end);
         resourcePlace = [start, this.position];
-      } else if (tag === 18)
-        groups.push(this.#scopeSpans(places, end)); // 2 scope_spans
-      else this.skip(tag);
+      } else if (tag === 18) {
+        // 2 scope_spans
+        const before = places.length;
+        const group = this.#scopeSpans(places, end);
+        if (places.length > before) groups.push(group);
+      } else this.skip(tag);
     }
     this.leave(end);
     // Fields may come in any order, so only now is it known.
@@ -162,7 +174,7 @@ export class Decoder extends ValueReader {
     const end = this.enter(outerEnd);
     const group: SpanGroup = { resource: undefined, scope: undefined, places: [] };
     while (this.position < end) {
-      const tag = this.varint();
+      const tag = this.#entry();
       if (tag === 10) {
         // 1 scope
         const start = this.position;

@@ -3,6 +3,9 @@
 /** One takes 46 bytes at least to be stored, so not even 64 MiB of the smallest have more. */
 export const maxRequestSpans = 1_500_000;
 
+/** Resources, scopes, spans and fields that are passed over: two bytes are enough for one that is empty. */
+export const maxRequestEntries = 3_000_000;
+
 /** Attributes, events, links, and the values within values. What is stored of a span has room for half as many. */
 export const maxSpanParts = 100_000;
 
@@ -22,5 +25,11 @@ export class TooManyParts extends Error {
 export class TooManySpans extends Error {
   constructor() {
     super(`it has more than ${maxRequestSpans} spans`);
+  }
+}
+
+export class TooManyEntries extends Error {
+  constructor() {
+    super(`it has more than ${maxRequestEntries} resources, scopes and spans`);
   }
 }

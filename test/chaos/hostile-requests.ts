@@ -31,13 +31,15 @@ const valid = {
 const compressed = valid.json.map((body) => gzipSync(body));
 
 const mebibyte = 1024 * 1024;
-/** Beyond the limit of 64 MiB, below it and no request, below it with more parts than are taken. */
+/** Beyond the limit of 64 MiB, below it and no request, below it with more parts or entries than are taken. */
 const bombs = [
   Buffer.alloc(200 * mebibyte),
   Buffer.alloc(65 * mebibyte, " "),
   Buffer.alloc(24 * mebibyte, "["),
   Buffer.from(`{"resourceSpans":[${"{},".repeat(3_000_000)}{}]}`),
   Buffer.alloc(16 * mebibyte, Buffer.of(18, 0)),
+  // One resource of as many empty scopes: 16 MiB as a varint is 80 80 80 08.
+  Buffer.concat([Buffer.of(10, 0x80, 0x80, 0x80, 8), Buffer.alloc(16 * mebibyte, Buffer.of(18, 0))]),
 ].map((body) => gzipSync(body, { level: 9 }));
 
 type Draw = (random: Random) => Buffer;

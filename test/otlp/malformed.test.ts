@@ -95,7 +95,39 @@ describe("protobuf", () => {
   });
 });
 
+/** A field of this tag with these bytes. */
+function field(tag: number, content: Buffer): Buffer {
+  const length: number[] = [];
+  for (let left = content.length; left > 0; left = Math.floor(left / 128))
+    length.push((left % 128) + (left > 127 ? 128 : 0));
+  return Buffer.concat([Buffer.of(tag, ...length), content]);
+}
+
+describe("two bytes an entry", () => {
+  const emptyScopes = Buffer.alloc(7_000_000, Buffer.of(18, 0));
+
+  test.each([
+    ["empty scopes", field(10, emptyScopes)],
+    ["empty resources", Buffer.alloc(7_000_000, Buffer.of(10, 0))],
+    ["fields that nobody knows", emptyScopes],
+    ["such fields in a scope", field(10, field(18, Buffer.alloc(7_000_000, Buffer.of(26, 0))))],
+  ])("%s are counted", (_name, body) => {
+    expect(() => new ProtobufSpans(body)).toThrow(/more than 3000000 resources, scopes and spans/);
+  });
+
+  test("as many as are allowed hold no spans", () => {
+    expect(new ProtobufSpans(field(10, Buffer.alloc(5_000_000, Buffer.of(18, 0)))).count).toBe(0);
+  });
+});
+
 describe("JSON", () => {
+  test("a long body is refused by its first byte", () => {
+    expect(() => new JsonSpans(Buffer.alloc(3_000_000, "["))).toThrow(/no object/);
+    expect(() => new JsonSpans(Buffer.alloc(3_000_000, " "))).toThrow(/no object/);
+    const long = `  {"resourceSpans": [], "x": "${"y".repeat(3_000_000)}"}`;
+    expect(new JsonSpans(Buffer.from(long)).count).toBe(0);
+  });
+
   test.each<[string, string, RegExp]>([
     ["no JSON", '{"resourceSpans": [', /not JSON/],
     ["nothing", "", /not JSON/],
@@ -132,7 +164,8 @@ describe("JSON", () => {
 
   test("a body of brackets alone is refused before it becomes objects", () => {
     for (const piece of ["[", "{", '"":']) {
-      expect(() => new JsonSpans(Buffer.alloc(3_000_000 * piece.length, piece))).toThrow(/too many parts/);
+      const body = Buffer.concat([Buffer.from("{"), Buffer.alloc(3_000_000 * piece.length, piece)]);
+      expect(() => new JsonSpans(body)).toThrow(/too many parts/);
     }
   });
 

@@ -81,7 +81,10 @@ function collect(
       if (!("httpVersion" in stream)) stream.destroy();
     };
     stream.on("data", onData);
-    stream.once("end", () => settle({ body: buffer.bytes }));
+    stream.once("end", () => {
+      const body = buffer.take();
+      settle(body === undefined ? refusalOf("no-memory", maxBytes) : { body });
+    });
     // Also those that come after the end of our interest: nobody else listens.
     stream.on("error", () => settle(broken()));
     stream.once("close", () => settle(broken()));
