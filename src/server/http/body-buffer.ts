@@ -59,6 +59,9 @@ export class BodyBuffer {
   release(): void {
     underWayBytes -= this.#reservedBytes;
     this.#reservedBytes = 0;
+    // At once, not with some later garbage collection: the pieces of a bomb are most of the process's memory. Those after
+    // the first are our own, each with a memory of its own.
+    if (this.#pieces.length > 1) for (const { buffer } of this.#pieces.slice(1)) (buffer as ArrayBuffer).transfer(0);
     this.#pieces = [];
     this.#free = 0;
     this.#length = 0;
