@@ -131,3 +131,35 @@ export class DeadLetters {
     return letters.reduce((sum, letter) => sum + insert.run(...names.map((name) => letter[name] ?? null)).changes, 0);
   }
 }
+
+/** Letters of one status. */
+export interface LetterCount {
+  /** HTTP status of the server's answer; null: there was none. */
+  status: number | null;
+  count: number;
+}
+
+/** Rows that one read transaction of `countLetters` looks at. */
+const countedAtOnce = 2_000;
+
+/**
+ * Counts the letters by status, the most frequent first; in steps, so that no transaction lasts while somebody else
+ * writes. @throws what SQLite throws.
+ */
+export function countLetters(database: SqliteDatabase): LetterCount[] {
+  const counts = new Map<number | null, number>();
+  const select = database
+    .prepare<[number, number], [id: number, status: number | null]>(
+      "SELECT id, status FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?",
+    )
+    .raw();
+  for (let last = 0, isAll = false; !isAll; ) {
+    const rows = select.all(last, countedAtOnce);
+    for (const [id, status] of rows) {
+      counts.set(status, (counts.get(status) ?? 0) + 1);
+      last = id;
+    }
+    isAll = rows.length < countedAtOnce;
+  }
+  return [...counts].map(([status, count]) => ({ status, count })).sort((a, b) => b.count - a.count);
+}

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, ftruncateSync, openSync, rmSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { openDatabase } from "./sqlite.ts";
 
@@ -25,8 +25,29 @@ export function tryLock(file: string): FileLock | undefined {
   return lock;
 }
 
-/** Throws when locks do not work: nobody else knows the file, so nobody can hold its lock. */
-function checkLocks(directory: string): void {
+/**
+ * Does another hold the lock that a file stands for? Only reads: whoever comes to take the lock at that very moment may
+ * find it taken, for microseconds. A file that is not there, or is none, is not locked.
+ */
+export function isLocked(file: string): boolean {
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;
+  const database = openDatabase(file, { readonly: true });
+  try {
+    database.pragma("schema_version");
+    return false;
+  } catch (error) {
+    return (error as { code?: string }).code === "SQLITE_BUSY";
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * Tries locks on a file that nobody else knows, so that nobody can hold its lock; it is removed again.
+ *
+ * @throws when the directory cannot be written, and an error that says so when its file system has no working locks.
+ */
+export function checkLocks(directory: string): void {
   const file = join(directory, `lock-${randomUUID()}.trial`);
   createForOwner(file);
   try {

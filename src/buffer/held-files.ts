@@ -1,6 +1,6 @@
 /** Which file of held events a process writes, and what becomes of those that others left (held-events.ts). */
 import { hash } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { HeldEvents } from "./held-events.ts";
@@ -153,6 +153,14 @@ function closeHeld(events: HeldEvents, lock: FileLock): void {
   } finally {
     lock.release();
   }
+}
+
+/** The files of all owners in a directory. @throws what the file system throws. */
+export function heldFilesIn(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((name) => /^held-[0-9a-f]+-\d+\.sqlite$/.test(name))
+    .sort()
+    .map((name) => join(directory, name));
 }
 
 function slotsIn(directory: string, owner: JournalOwner): number[] {

@@ -1,7 +1,7 @@
 /** What the journals of a directory say of themselves, as far as they can be read, whoever holds them. */
 import { dirname } from "node:path";
 import { journalFile, journalSlotsIn } from "./journal-files.ts";
-import { openDatabase } from "./sqlite.ts";
+import { openDatabase, type SqliteDatabase } from "./sqlite.ts";
 
 /** The ids of all journals in a directory, as far as they can be read, whoever holds them. */
 export function journalIdsIn(directory: string): Set<string> {
@@ -34,8 +34,13 @@ function* metasIn(directory: string, except?: string): Generator<ReadonlyMap<str
 function readMeta(file: string): ReadonlyMap<string, string> {
   const database = openDatabase(file, { readonly: true, busyTimeoutMs: 1_000 });
   try {
-    return new Map(database.prepare("SELECT key, value FROM meta").raw().all() as [string, string][]);
+    return metaOf(database);
   } finally {
     database.close();
   }
+}
+
+/** All that an open journal says of itself, by key. @throws what SQLite throws. */
+export function metaOf(database: SqliteDatabase): ReadonlyMap<string, string> {
+  return new Map(database.prepare("SELECT key, value FROM meta").raw().all() as [string, string][]);
 }

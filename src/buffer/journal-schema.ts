@@ -56,13 +56,22 @@ export function prepareJournal(database: SqliteDatabase): void {
   useWriteAheadLog(database);
   database.pragma("temp_store = MEMORY");
   database.pragma("cache_size = -8000");
-  const version = database.pragma("user_version", { simple: true }) as number;
-  if (version < 0 || version > maxPlausibleVersion) throw new ImplausibleVersionError(`journal version ${version}`);
-  if (version > journalVersion) throw new NewerJournalError(version);
-  for (let next = version; next < migrations.length; next++) {
+  for (let next = versionOf(database); next < migrations.length; next++) {
     database.transaction(() => {
       database.exec(migrations[next] as string);
       database.pragma(`user_version = ${next + 1}`);
     })();
   }
+}
+
+/**
+ * The version of a journal, 0: nothing was made in it yet.
+ *
+ * @throws NewerJournalError, ImplausibleVersionError, and what SQLite throws.
+ */
+export function versionOf(database: SqliteDatabase): number {
+  const version = database.pragma("user_version", { simple: true }) as number;
+  if (version < 0 || version > maxPlausibleVersion) throw new ImplausibleVersionError(`journal version ${version}`);
+  if (version > journalVersion) throw new NewerJournalError(version);
+  return version;
 }

@@ -83,7 +83,7 @@ async function open(): Promise<Dispatcher> {
 }
 
 /** Node's own conditions (`NODE_USE_ENV_PROXY=1`, `--use-env-proxy`). */
-function heedsProxyVariables(): boolean {
+export function heedsProxyVariables(): boolean {
   const { env, execArgv } = process;
   const flags = [...execArgv, ...(env["NODE_OPTIONS"] ?? "").split(/\s+/)];
   return env["NODE_USE_ENV_PROXY"] === "1" || flags.includes("--use-env-proxy");

@@ -1,81 +1,19 @@
 /** The way to the server: names, certificates, addresses. By each way, in a process of its own, on loopback. */
 import { writeFileSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { standIn, until } from "../support/buffers.ts";
-import { makeAuthority, makeServerCertificate, type ServerCertificate } from "../support/certificates.ts";
+import { makeAuthority, makeServerCertificate } from "../support/certificates.ts";
+import { listen } from "../support/listen.ts";
+import { namesOf } from "../support/names.ts";
 import { remoteBuffer } from "../support/remote-buffer.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { tlsFront } from "../support/tls-front.ts";
 import { ways } from "./ways.ts";
 
-const nameService = fileURLToPath(new URL("../programs/name-service.ts", import.meta.url));
 const hostName = "langfuse.test";
-
-/** What a process needs to look names up in a file of the test's. */
-function namesOf(names: Record<string, string[]>): {
-  env: Record<string, string>;
-  set(names: Record<string, string[]>): void;
-} {
-  const file = join(temporaryDirectory(), "names.json");
-  const set = (names_: Record<string, string[]>): void => writeFileSync(file, JSON.stringify(names_));
-  set(names);
-  // Threads that are started without the process's own arguments heed this one.
-  return { env: { NAMES_FILE: file, NODE_OPTIONS: `--require "${nameService}"` }, set };
-}
-
-interface TlsFront {
-  port: number;
-  /** From now on; open connections are closed. */
-  use(certificate: ServerCertificate): void;
-  handshakes(): number;
-}
-
-/** TLS before a server on 127.0.0.1. */
-async function tlsFront(targetPort: number, certificate: ServerCertificate): Promise<TlsFront> {
-  const sockets = new Set<Socket | TLSSocket>();
-  let handshakes = 0;
-  const server = createTlsServer(certificate, (client) => {
-    handshakes++;
-    const target = connect(targetPort, "127.0.0.1");
-    for (const [one, other] of [
-      [client, target],
-      [target, client],
-    ] as const) {
-      sockets.add(one);
-      one.pipe(other);
-      one.on("error", () => other.destroy());
-      one.on("close", () => {
-        sockets.delete(one);
-        other.destroy();
-      });
-    }
-  });
-  const close = (): void => {
-    for (const socket of sockets) socket.destroy();
-  };
-  const port = await listen(server, "127.0.0.1");
-  onTestFinished(() => {
-    close();
-    server.close();
-  });
-  return {
-    port,
-    use(next) {
-      server.setSecureContext(next);
-      close();
-    },
-    handshakes: () => handshakes,
-  };
-}
-
-async function listen(server: Server, host: string, port = 0): Promise<number> {
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
-  return (server.address() as { port: number }).port;
-}
 
 async function hasIPv6(): Promise<boolean> {
   const server = createServer();

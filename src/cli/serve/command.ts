@@ -1,12 +1,10 @@
 import process from "node:process";
 import { Command } from "commander";
 import { resolveSidecarOptions } from "../../server/options.ts";
+import { exitCodes } from "../exit-codes.ts";
 import { bufferFlags } from "./buffer-flags.ts";
 import { type Flags, sidecarOptionsFrom, withFlagNames } from "./flag-values.ts";
 import { runSidecar } from "./run.ts";
-
-/** Of a command line that is not understood; 1 is for what goes wrong later. */
-const usageExitCode = 2;
 
 export function serveCommand(): Command {
   const command = new Command("serve")
@@ -35,10 +33,7 @@ export function serveCommand(): Command {
     .option("--trace-name <text>", "of every span that names none")
     .option("--tag <text...>", "of every span that has none; may be repeated")
     .option("--log-level <level>", "debug, info, warn, error or silent (default: info)")
-    .optionsGroup("Options of the buffer (each project has its own):")
-    .showHelpAfterError("(span-buffer serve --help shows what there is)")
-    .configureOutput({ outputError: (text, write) => write(withoutValue(text)) })
-    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : usageExitCode));
+    .optionsGroup("Options of the buffer (each project has its own):");
   for (const flag of bufferFlags()) command.addOption(flag);
   return command.action(async (values: Flags) => {
     try {
@@ -48,12 +43,7 @@ export function serveCommand(): Command {
       // About an option; what else can go wrong, a port, a file, is not the command line's fault.
       if (error instanceof TypeError) command.error(`error: ${message}`);
       process.stderr.write(`error: ${message}\n`);
-      process.exitCode = 1;
+      process.exitCode = exitCodes.failed;
     }
   });
-}
-
-/** `unknown option '--secretkey=sk-lf-…'`: commander shows the value too, and it may be a key. */
-function withoutValue(message: string): string {
-  return message.replace(/(unknown option '[^'=]*)=[^\n]*'/, "$1'");
 }
