@@ -118,12 +118,16 @@ describe("zsh and fish", () => {
     expect(fishScript("span-buffer", nested)).toContain(String.raw`-d 'it\'s: odd'`);
   });
 
-  test.each(["zsh", "fish"])("%s itself reads it (skipped where it is not installed)", async (shell) => {
-    if (!has(shell)) return;
-    const script = join(temporaryDirectory(), "completion");
-    writeFileSync(script, (shell === "zsh" ? zshScript : fishScript)("span-buffer", tree));
-    expect(spawnSync(shell, ["-n", script]).stderr.toString()).toBe("");
-  });
+  for (const [shell, scriptOf] of [
+    ["zsh", zshScript],
+    ["fish", fishScript],
+  ] as const) {
+    test.skipIf(!has(shell))(`${shell} itself reads it (skipped on a machine without it)`, () => {
+      const script = join(temporaryDirectory(), "completion");
+      writeFileSync(script, scriptOf("span-buffer", tree));
+      expect(spawnSync(shell, ["-n", script]).stderr.toString()).toBe("");
+    });
+  }
 });
 
 test("the command prints the script; another shell is refused with those that there are", async () => {

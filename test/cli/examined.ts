@@ -1,6 +1,5 @@
 /** What `doctor` finds in an environment of the test's own; nothing of the machine's comes in. */
 import { onTestFinished } from "vitest";
-import type { Cause } from "../../src/cli/doctor/causes.ts";
 import { examine, type StepReport } from "../../src/cli/doctor/steps.ts";
 import { startProgram } from "../support/programs.ts";
 import { standInKeys } from "../support/sidecars.ts";
@@ -59,9 +58,6 @@ function resultOf(steps: StepReport[]): Examined {
     notes: withStatus("note"),
   };
 }
-
-/** A step's name with the cause that it is to name. */
-export type Named = `${string}: ${Cause}`;
 
 /** Runs with the rights of nobody if this is root, who may write everywhere. */
 export function withoutRights(): void {

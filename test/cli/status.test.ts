@@ -124,8 +124,9 @@ describe("what it says", () => {
   });
 });
 
-describe("rates", () => {
-  const at = (atMs: number, waiting: number, taken: Record<string, number>): StatusFigures => ({
+/** One journal's figures at a moment. */
+function at(atMs: number, waiting: number, taken: Record<string, number>): StatusFigures {
+  return {
     directory: "d",
     atMs,
     stores: [
@@ -145,8 +146,10 @@ describe("rates", () => {
     leftovers: { crashLogs: 0, spills: 0 },
     setAside: [],
     totals: { waiting, oldestAgeMs: 0, bytes: 0, deadLetters: 0 },
-  });
+  };
+}
 
+describe("rates", () => {
   test("what came by the rings' numbers, what went by what waits; numbers wrap", () => {
     expect(ratesBetween(undefined, at(0, 5, { a: 5 }))).toBeUndefined();
     expect(ratesBetween(at(0, 5, { a: 5 }), at(0, 5, { a: 5 }))).toBeUndefined();
@@ -199,7 +202,13 @@ describe("looking changes nothing", () => {
     const warnings: string[] = [];
     const buffer = bufferFor(server.url, { directory, logger: { warn: (text) => void warnings.push(text) } });
     const { child, ended } = startProgram(program, [
-      ...["status", "--watch", "--interval", "0.1", "--json", "--directory", directory],
+      "status",
+      "--watch",
+      "--interval",
+      "0.1",
+      "--json",
+      "--directory",
+      directory,
     ]);
     let lines = "";
     child.stdout?.on("data", (chunk: Buffer) => {

@@ -1,3 +1,4 @@
+import { commandCases, indented, keyOf, valueCases } from "./case-lines.ts";
 import type { CompletedCommand, Completion } from "./command-tree.ts";
 
 /** A script to be sourced by bash 4 or later. */
@@ -13,7 +14,7 @@ ${indented(6, commandCases(tree))}
     esac
   done
   case "$command \${COMP_WORDS[COMP_CWORD - 1]}" in
-${indented(4, valueCases(tree))}
+${indented(4, valueCases(tree, replyOf))}
   esac
   case "$command" in
 ${indented(4, wordCases(tree))}
@@ -21,22 +22,6 @@ ${indented(4, wordCases(tree))}
 }
 complete -F ${name} ${program}
 `;
-}
-
-/** From one command to the next: `"/dead-letters/list") command="/dead-letters/list" ;;`. */
-function commandCases(tree: readonly CompletedCommand[]): string[] {
-  return tree.filter(({ path }) => path.length > 0).map(({ path }) => `"${keyOf(path)}") command="${keyOf(path)}" ;;`);
-}
-
-/** The value of the flag before the cursor. */
-function valueCases(tree: readonly CompletedCommand[]): string[] {
-  return tree.flatMap(({ path, flags }) =>
-    flags.flatMap(({ names, value }) => {
-      if (value === undefined) return [];
-      const patterns = names.map((flag) => `"${keyOf(path)} ${flag}"`).join(" | ");
-      return [`${patterns}) ${replyOf(value)}; return ;;`];
-    }),
-  );
 }
 
 /** Subcommands and flags, and the command's own argument. */
@@ -62,12 +47,4 @@ function replyOf(value: Completion): string {
 
 function replyWith(words: readonly string[]): string {
   return `COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$current"))`;
-}
-
-function keyOf(path: readonly string[]): string {
-  return path.map((name) => `/${name}`).join("");
-}
-
-function indented(spaces: number, lines: readonly string[]): string {
-  return lines.map((line) => " ".repeat(spaces) + line).join("\n");
 }

@@ -1,3 +1,4 @@
+import { commandCases, indented, keyOf, valueCases } from "./case-lines.ts";
 import type { CompletedCommand, Completion } from "./command-tree.ts";
 
 /** A script for zsh, to be sourced or put as `_span-buffer` into a folder of `fpath`. */
@@ -14,7 +15,7 @@ ${indented(6, commandCases(tree))}
     esac
   done
   case "$command \${words[CURRENT-1]}" in
-${indented(4, valueCases(tree))}
+${indented(4, valueCases(tree, helpWith))}
   esac
   case "$command" in
 ${indented(4, entryCases(tree))}
@@ -27,20 +28,6 @@ else
   compdef ${name} ${program}
 fi
 `;
-}
-
-function commandCases(tree: readonly CompletedCommand[]): string[] {
-  return tree.filter(({ path }) => path.length > 0).map(({ path }) => `'${keyOf(path)}') command='${keyOf(path)}' ;;`);
-}
-
-function valueCases(tree: readonly CompletedCommand[]): string[] {
-  return tree.flatMap(({ path, flags }) =>
-    flags.flatMap(({ names, value }) => {
-      if (value === undefined) return [];
-      const patterns = names.map((flag) => `'${keyOf(path)} ${flag}'`).join(" | ");
-      return [`${patterns}) ${helpWith(value)}; return ;;`];
-    }),
-  );
 }
 
 function entryCases(tree: readonly CompletedCommand[]): string[] {
@@ -63,12 +50,4 @@ function helpWith(value: Completion): string {
 /** `'name:what it does'`; a colon in the description would end it, a quote the word. */
 function entryOf(name: string, description: string): string {
   return `'${name}:${description.replaceAll(":", "\\:").replaceAll("'", "'\\''")}'`;
-}
-
-function keyOf(path: readonly string[]): string {
-  return path.map((name) => `/${name}`).join("");
-}
-
-function indented(spaces: number, lines: readonly string[]): string {
-  return lines.map((line) => " ".repeat(spaces) + line).join("\n");
 }

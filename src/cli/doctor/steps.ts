@@ -38,6 +38,11 @@ const steps: readonly Step[] = [
   { title: "find", needs: ["send"], examine: findTrace },
 ];
 
+/** Titles in their order, each with those that it needs: for the documents. */
+export function stepNeeds(): [title: string, needs: readonly string[]][] {
+  return steps.map(({ title, needs }) => [title, needs]);
+}
+
 /** A step's finding, as `--json` has it. */
 export interface StepReport extends Finding {
   step: string;
