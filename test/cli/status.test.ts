@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isLocked, tryLock } from "../../src/buffer/file-lock.ts";
 import { Journal } from "../../src/buffer/journal.ts";
+import { openDatabase } from "../../src/buffer/sqlite.ts";
 import { exitCodes } from "../../src/cli/exit-codes.ts";
 import { figuresOf, type StatusFigures } from "../../src/cli/status/figures.ts";
 import { type Rates, ratesBetween } from "../../src/cli/status/rates.ts";
@@ -171,6 +172,12 @@ describe("looking changes nothing", () => {
     expect(tryLock(file)).toBeUndefined();
     lock?.release();
     expect(isLocked(file)).toBe(false);
+    // One look does not see another: none of them takes anything that others would miss.
+    const other = openDatabase(file, { readonly: true });
+    other.exec("BEGIN");
+    other.pragma("schema_version");
+    expect(isLocked(file)).toBe(false);
+    other.close();
     const again = tryLock(file);
     expect(again).toBeDefined();
     again?.release();
