@@ -32,7 +32,10 @@ test("every exit code", () => {
 });
 
 test("every step of doctor, in its order, with what it needs", () => {
-  const documented = rowsBelow("## Doctor").map(([title, needs = ""]) => [title, needs === "–" ? [] : needs.split(", ")]);
+  const documented = rowsBelow("## Doctor").map(([title, needs = ""]) => [
+    title,
+    needs === "–" ? [] : needs.split(", "),
+  ]);
   expect(documented).toEqual(stepNeeds());
 });
 

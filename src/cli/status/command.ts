@@ -75,12 +75,15 @@ function showLines(isWatching: boolean): Show {
   };
 }
 
-/** Each look in the place of the one before. */
+/** Each look in the place of the one before; of a table that is higher than the terminal only the sums. */
 function redrawn(): Show {
   let drawn = 0;
   return (figures, rates) => {
     // Lines that the terminal breaks would not be counted.
-    const lines = statusLines(figures, rates).map((line) => line.slice(0, process.stdout.columns));
+    const all = statusLines(figures, rates);
+    const lines = (all.length < process.stdout.rows ? all : [totalLine(figures, rates)]).map((line) =>
+      line.slice(0, process.stdout.columns),
+    );
     const back = drawn === 0 ? "" : `\u001B[${drawn}A\u001B[J`;
     process.stdout.write(`${back}${lines.join("\n")}\n`);
     drawn = lines.length;
