@@ -61,6 +61,12 @@ export class DeadLetterBox {
   }
 }
 
+/** Where there is no journal to have any. */
+export const noDeadLetters: DeadLetterBox = new DeadLetterBox(async ({ name }) => {
+  if (name === "get") return undefined;
+  return name === "list" ? [] : 0;
+});
+
 function checkSelection(ids: DeadLetterSelection, call: string): void {
   if (ids === "all") return;
   if (!Array.isArray(ids)) throw new TypeError(`deadLetters.${call}: a list of ids, or "all", is allowed`);

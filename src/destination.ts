@@ -1,7 +1,20 @@
-import { DeadLetterBox } from "./dead-letters.ts";
-import type { Pipeline } from "./pipeline.ts";
+import { type DeadLetterBox, noDeadLetters } from "./dead-letters.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { Pipeline } from "./pipeline.ts";
+import { ScoreBuffer } from "./score-buffer.ts";
 import { disabledStats, type SpanBufferStats } from "./stats.ts";
 import { noopSpan } from "./tracing/noop-span.ts";
+import {
+  checkFunction,
+  checkOptions,
+  type ObservedDecorator,
+  type ObservedFunction,
+  type ObserveOptions,
+  observedWith,
+  observeWith,
+} from "./tracing/observe.ts";
+import { runActive } from "./tracing/run-active.ts";
+import type { Score } from "./tracing/score.ts";
 import type { BufferedSpan, StartSpanOptions } from "./tracing/span-fields.ts";
 import type { SpanRecord } from "./tracing/span-record.ts";
 import type { Tracer } from "./tracing/tracer.ts";
@@ -12,12 +25,43 @@ import type { AuthCheckResult } from "./workers/messages.ts";
  * another project's spans slows these, and the two never meet in one request.
  */
 export interface SpanDestination {
-  /** Starts a trace, or a span that joins one (`traceId`, `parentSpanId`). Never throws. */
+  /**
+   * Starts a span under the active one of this destination, or else a trace; `parent`, or `traceId` with `parentSpanId`, says
+   * otherwise. Never throws.
+   */
   startSpan(name: string, options?: StartSpanOptions): BufferedSpan;
+  /**
+   * Starts a span and runs `fn` with it active: spans that are started meanwhile without a parent hang under it, across
+   * `await`, timers and events. Returns what `fn` returns. The span ends with `fn`, or with the promise that `fn` returns; what
+   * is thrown is recorded as exception with status `error`, and passed on. Throws nothing of its own.
+   */
+  startActiveSpan<T>(name: string, fn: (span: BufferedSpan) => T): T;
+  startActiveSpan<T>(name: string, options: StartSpanOptions, fn: (span: BufferedSpan) => T): T;
+  /**
+   * The function with an active span around each call; arguments are its input, the result its output. Functions of any kind:
+   * with a promise the span ends when that is settled; with a generator, an async iterable or a web `ReadableStream`, when it
+   * ends, breaks or its reader stops, with the joined text as output and the first part's time as `completionStartTime`.
+   *
+   * @throws TypeError when it is no function, or an option is unknown or not allowed.
+   */
+  observe<Fn extends ObservedFunction>(fn: Fn, options?: ObserveOptions): Fn;
+  /**
+   * The same as a decorator of methods (TC39): `@buffer.observed({ type: "tool" })`.
+   *
+   * @throws TypeError when an option is unknown or not allowed, or it is used on anything but a method.
+   */
+  observed(options?: ObserveOptions): ObservedDecorator;
   /** Hands over a finished span; `false`: it was dropped, and counted under its reason in `stats().dropped`. */
   enqueue(span: SpanRecord): boolean;
+  /**
+   * A score of a trace, an observation or a session, journalled and delivered as spans are; `false`: it was dropped, and
+   * counted in `stats().scores`. Never throws.
+   */
+  score(score: Score): boolean;
   /** What the server refused for good. */
   readonly deadLetters: DeadLetterBox;
+  /** The same for scores. */
+  readonly scoreDeadLetters: DeadLetterBox;
   /** Asks Langfuse who these keys are. Never rejects: what is wrong, and what to do, is in `reason`. */
   authCheck(): Promise<AuthCheckResult>;
   /** The figures of this moment. `accepted = acknowledged + pending + deadLettered + all dropped`, always. */
@@ -25,24 +69,47 @@ export interface SpanDestination {
 }
 
 export class PipelineDestination implements SpanDestination {
+  readonly tracer: Tracer;
   readonly #pipeline: Pipeline;
-  readonly #tracer: Tracer;
+  readonly #scores: ScoreBuffer;
 
-  constructor(pipeline: Pipeline) {
-    this.#pipeline = pipeline;
-    this.#tracer = pipeline.tracer;
+  constructor(options: ResolvedOptions, name: string | undefined) {
+    this.#scores = new ScoreBuffer(options, name);
+    this.#pipeline = new Pipeline(options, { name, scores: this.#scores });
+    this.tracer = this.#pipeline.tracer;
   }
 
   startSpan(name: string, options?: StartSpanOptions): BufferedSpan {
-    return this.#tracer.startSpan(name, options);
+    return this.tracer.startSpan(name, options);
+  }
+
+  startActiveSpan<T>(name: string, ...rest: ActiveArguments<T>): T {
+    const [options, fn] = rest.length === 1 ? [undefined, rest[0]] : rest;
+    return runActive(this.tracer.startSpan(name, options), fn);
+  }
+
+  observe<Fn extends ObservedFunction>(fn: Fn, options?: ObserveOptions): Fn {
+    return observeWith(() => this.tracer, fn, options);
+  }
+
+  observed(options?: ObserveOptions): ObservedDecorator {
+    return observedWith(() => this.tracer, options);
   }
 
   enqueue(span: SpanRecord): boolean {
-    return this.#tracer.record(span);
+    return this.tracer.record(span);
+  }
+
+  score(score: Score): boolean {
+    return this.tracer.score(score);
   }
 
   get deadLetters(): DeadLetterBox {
     return this.#pipeline.deadLetters;
+  }
+
+  get scoreDeadLetters(): DeadLetterBox {
+    return this.#scores.deadLetters;
   }
 
   authCheck(): Promise<AuthCheckResult> {
@@ -50,18 +117,50 @@ export class PipelineDestination implements SpanDestination {
   }
 
   stats(): SpanBufferStats {
-    return this.#pipeline.stats();
+    const scores = this.#scores.stats();
+    const stats = this.#pipeline.stats();
+    return scores === undefined ? stats : { ...stats, scores };
+  }
+
+  /** Those that are running. */
+  pipelines(): Pipeline[] {
+    const scores = this.#scores.pipeline;
+    return scores === undefined ? [this.#pipeline] : [this.#pipeline, scores];
+  }
+
+  /** No pipeline is opened from now on: it would not be shut down. */
+  close(): void {
+    this.#scores.close();
   }
 }
+
+type ActiveFunction<T> = (span: BufferedSpan) => T;
+
+/** Of `startActiveSpan`, behind the name. */
+export type ActiveArguments<T> =
+  | [fn: ActiveFunction<T>]
+  | [options: StartSpanOptions | undefined, fn: ActiveFunction<T>];
 
 /** With `enabled: false`: every call is a cheap no-op. */
 export const noDestination: SpanDestination = Object.freeze({
   startSpan: () => noopSpan,
+  startActiveSpan: <T>(_name: string, ...rest: ActiveArguments<T>): T => {
+    const fn = rest.length === 1 ? rest[0] : rest[1];
+    return fn(noopSpan);
+  },
+  observe: <Fn extends ObservedFunction>(fn: Fn, options: ObserveOptions = {}): Fn => {
+    checkFunction(fn);
+    checkOptions(options);
+    return fn;
+  },
+  observed: (options: ObserveOptions = {}): ObservedDecorator => {
+    checkOptions(options);
+    return (method) => method;
+  },
   enqueue: () => false,
-  deadLetters: new DeadLetterBox(async ({ name }) => {
-    if (name === "get") return undefined;
-    return name === "list" ? [] : 0;
-  }),
+  score: () => false,
+  deadLetters: noDeadLetters,
+  scoreDeadLetters: noDeadLetters,
   authCheck: async (): Promise<AuthCheckResult> => {
     return { ok: false, cause: "disabled", reason: "tracing is off (enabled: false): nothing was asked" };
   },

@@ -7,9 +7,16 @@ export type { DestinationOptions, Logger, SpanBufferOptions } from "./options.ts
 export { SpanBuffer } from "./span-buffer.ts";
 export type { FlushResult, SpanBufferStats } from "./stats.ts";
 export type { TimeInput } from "./tracing/clock.ts";
+export { activeSpan, withSpan } from "./tracing/context.ts";
+export { observe, observed } from "./tracing/default-tracer.ts";
+export type { ObservedDecorator, ObservedFunction, ObserveOptions } from "./tracing/observe.ts";
+export { extract, type InjectOptions, type RemoteParent } from "./tracing/propagation.ts";
+export type { Score, SpanScore } from "./tracing/score.ts";
 export type {
   BufferedSpan,
   ObservationFields,
+  SpanLink,
+  SpanReference,
   SpanStatus,
   StartSpanOptions,
   TraceOptions,

@@ -15,6 +15,7 @@ import type { CommittingSink } from "./committing-sink.ts";
 import type { SpanPayload } from "./buffer/span-payload.ts";
 import type { FlushResult, SpanBufferStats } from "./stats.ts";
 import { exportTaskUrl, pumpUrl } from "./thread-files.ts";
+import type { ScoreSink } from "./tracing/score.ts";
 import { Tracer } from "./tracing/tracer.ts";
 import type { AuthCheckResult } from "./workers/messages.ts";
 import { PumpHandle } from "./workers/pump-handle.ts";
@@ -43,6 +44,8 @@ export interface PipelineSetup {
   name?: string | undefined;
   /** Who delivers: the tasks `send` and `checkAuth` for what is stored here. Default: those for spans. */
   taskUrl?: URL;
+  /** Where the tracer's scores go. Default: it takes none. */
+  scores?: ScoreSink;
 }
 
 /**
@@ -63,7 +66,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   #shutdown: Promise<FlushResult> | undefined;
   #flushedAtExit = -1;
 
-  constructor(options: ResolvedOptions, { name, taskUrl = exportTaskUrl }: PipelineSetup = {}) {
+  constructor(options: ResolvedOptions, { name, taskUrl = exportTaskUrl, scores }: PipelineSetup = {}) {
     this.#options = options;
     this.#prefix = name === undefined ? "" : `destination ${name}: `;
     this.#logger = options.logger ?? stderrLogger;
@@ -85,7 +88,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
       },
     });
     const { environment, release, serviceName, sampleRate } = options;
-    this.tracer = new Tracer({ sink: this.#intake, environment, release, serviceName, sampleRate });
+    this.tracer = new Tracer({ sink: this.#intake, scores, environment, release, serviceName, sampleRate });
     joinExit(this);
   }
 

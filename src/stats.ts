@@ -47,6 +47,8 @@ export interface SpanBufferStats {
   enqueueMicros: { p50: number; p99: number; max: number };
   /** Time of a batch from the pump to its outcome. */
   exportMs: { p50: number; p99: number };
+  /** Of scores, which have a journal of their own; absent: there are none. All other figures are those of spans. */
+  scores?: SpanBufferStats;
   /** With the option `destinations`: each one's own figures. All other figures are those of the buffer's own project. */
   destinations?: Record<string, SpanBufferStats>;
 }

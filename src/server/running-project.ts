@@ -1,10 +1,9 @@
 import { join } from "node:path";
-import { hasLeftovers } from "../buffer/journal-files.ts";
 import type { CommittingSink } from "../committing-sink.ts";
+import { hasEventLeftovers, openEventPipeline } from "../event-pipeline.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { Pipeline } from "../pipeline.ts";
 import type { FlushResult } from "../stats.ts";
-import { eventTaskUrl } from "../thread-files.ts";
 import type { Destination } from "../workers/messages.ts";
 import type { Log, Project } from "./context.ts";
 import { LegacyEvents } from "./ingestion/legacy-events.ts";
@@ -14,7 +13,6 @@ import { SampledSink } from "./sampled-sink.ts";
 export type BufferKind = "spans" | "events";
 
 /** Below the directory of the spans' journals. */
-const eventsFolder = "events";
 const heldFolder = "held";
 
 /** Share of the time for closing that held events may take to reach the other two. */
@@ -50,7 +48,7 @@ export class RunningProject implements Project {
     this.#spanPipeline = new Pipeline({ ...options, logger: this.#loggerOf("spans") });
     this.spans = options.sampleRate < 1 ? new SampledSink(this.#spanPipeline, options.sampleRate) : this.#spanPipeline;
     // What an earlier process left is delivered without anybody asking.
-    if (hasLeftovers(join(options.directory, eventsFolder), options)) this.#eventPipeline = this.#openEvents();
+    if (hasEventLeftovers(options)) this.#eventPipeline = this.#openEvents();
     const { directory, transport } = options;
     this.legacy = new LegacyEvents({ directory: join(directory, heldFolder), project: this, transport, log });
   }
@@ -92,19 +90,7 @@ export class RunningProject implements Project {
   }
 
   #openEvents(): Pipeline {
-    const { directory, crashLogDirectory } = this.#options;
-    const options: ResolvedOptions = {
-      ...this.#options,
-      directory: join(directory, eventsFolder),
-      crashLogDirectory: join(crashLogDirectory, eventsFolder),
-      // These belong onto spans; an event goes out as it came.
-      environment: undefined,
-      release: undefined,
-      serviceName: undefined,
-      sampleRate: 1,
-      logger: this.#loggerOf("events"),
-    };
-    return new Pipeline(options, { taskUrl: eventTaskUrl });
+    return openEventPipeline({ ...this.#options, logger: this.#loggerOf("events") });
   }
 
   #loggerOf(buffer: BufferKind): { warn(message: string): void; info(message: string): void } {

@@ -18,6 +18,11 @@ export class TraceClock {
     const wholeMs = Math.floor(elapsedMs);
     return nanoText(this.#wallMs + wholeMs, Math.floor((elapsedMs - wholeMs) * 1e6));
   }
+
+  /** ISO 8601, in milliseconds. */
+  nowIso(): string {
+    return new Date(this.#wallMs + performance.now() - this.#monotonicMs).toISOString();
+  }
 }
 
 /** A moment as the caller may give it: a `Date`, or milliseconds since 1970 (fractions allowed). */

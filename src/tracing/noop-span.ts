@@ -21,7 +21,15 @@ class NoopSpan implements BufferedSpan {
     return this;
   }
 
+  updateTrace(): this {
+    return this;
+  }
+
   addEvent(): this {
+    return this;
+  }
+
+  addLink(): this {
     return this;
   }
 
@@ -31,6 +39,14 @@ class NoopSpan implements BufferedSpan {
 
   setStatus(): this {
     return this;
+  }
+
+  score(): this {
+    return this;
+  }
+
+  inject<Carrier extends object>(carrier: Carrier): Carrier {
+    return carrier;
   }
 
   end(): void {}

@@ -1,33 +1,10 @@
 import { expect, test } from "vitest";
-import type { ConstantFields } from "../../src/buffer/constant-fields.ts";
 import type { SpanPayload } from "../../src/buffer/span-payload.ts";
 import type { SpanStatus, UpdateFields } from "../../src/index.ts";
 import { toUnixNano } from "../../src/tracing/clock.ts";
 import { isSampled, newSpanId, newTraceId } from "../../src/tracing/ids.ts";
-import { Tracer, type TracerOptions } from "../../src/tracing/tracer.ts";
-
-interface Bench {
-  tracer: Tracer;
-  spans: SpanPayload[];
-  sampledOut: () => number;
-}
-
-function makeTracer(options: Partial<TracerOptions> = {}): Bench {
-  const spans: SpanPayload[] = [];
-  let sampledOut = 0;
-  const sink = {
-    offer(payload: SpanPayload, constants: ConstantFields | undefined): boolean {
-      spans.push(structuredClone({ ...payload, ...constants?.fields }));
-      return true;
-    },
-    sampleOut(): boolean {
-      sampledOut++;
-      return false;
-    },
-  };
-  const constants = { environment: undefined, release: undefined, serviceName: undefined, sampleRate: 1 };
-  return { tracer: new Tracer({ sink, ...constants, ...options }), spans, sampledOut: () => sampledOut };
-}
+import type { Tracer } from "../../src/tracing/tracer.ts";
+import { makeTracer } from "./make-tracer.ts";
 
 test("ids are W3C's: lowercase hex, never zero, never the same", () => {
   const traceIds = Array.from({ length: 10_000 }, newTraceId);

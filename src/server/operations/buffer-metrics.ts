@@ -18,8 +18,8 @@ interface Row {
   value: (stats: SpanBufferStats) => Values;
 }
 
-/** An error is words (`/readyz` has them); a sidecar's projects are no destinations of one buffer. */
-type Figure = Exclude<keyof SpanBufferStats, "lastError" | "destinations">;
+/** An error is words (`/readyz` has them); a sidecar's projects are no destinations of one buffer, and each of its two has its own figures. */
+type Figure = Exclude<keyof SpanBufferStats, "lastError" | "destinations" | "scores">;
 
 const seconds = 1 / 1_000;
 const microseconds = 1 / 1_000_000;
