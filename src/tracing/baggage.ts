@@ -33,7 +33,10 @@ export function formatBaggage(fields: TraceFields, existing = ""): string {
   const others = split(existing).filter((member) => !names.has(keyOf(member)));
   let text = "";
   let count = 0;
-  for (const member of [...others, ...own.map(([key, value]) => `${key}=${encodeURIComponent(value.toWellFormed())}`)]) {
+  for (const member of [
+    ...others,
+    ...own.map(([key, value]) => `${key}=${encodeURIComponent(value.toWellFormed())}`),
+  ]) {
     const longer = text === "" ? member : `${text},${member}`;
     if (count === maxMembers || longer.length > maxBytes) continue;
     text = longer;

@@ -10,12 +10,10 @@ export interface Capture {
   maxOutputBytes: number;
 }
 
-/** One call of an observed function: its span, until the result is there or the stream has ended. */
+/** One call of an observed function: its span, until the result is there. */
 export class Observation {
   readonly span: RecordingSpan;
   readonly #capture: Capture;
-  #output: StreamedOutput | undefined;
-  #isAnswering = false;
 
   constructor(span: RecordingSpan, capture: Capture) {
     this.span = span;
@@ -24,77 +22,75 @@ export class Observation {
 
   /** The function has returned this, and it is no stream. */
   finish(result: unknown): void {
+    const { span } = this;
+    if (span.isEnded) return;
     const { output, transform } = this.#capture;
-    if (output && result !== undefined && !this.span.isEnded) {
-      this.#guard(() => this.span.update({ output: transform === undefined ? result : transform(result) }));
+    try {
+      if (output && result !== undefined) span.update({ output: transform === undefined ? result : transform(result) });
+    } catch (error) {
+      noteUncaptured(span, error);
     }
-    this.#end();
-  }
-
-  /** The function has returned a stream. To be called in the span's context: the result remembers that. */
-  stream(): StreamObservation {
-    const { output, transform, maxOutputBytes } = this.#capture;
-    if (output) this.#output = new StreamedOutput(maxOutputBytes, transform);
-    // Of the ways into a context by far the quickest (10 ns; `AsyncLocalStorage.run` takes 300), and it goes by each chunk.
-    return {
-      context: new AsyncResource("langfuse-span-buffer.stream", { requireManualDestroy: true }),
-      onChunk: (chunk) => this.#onChunk(chunk),
-      onEnd: () => this.#endStream(),
-      onError: (error) => this.fail(error),
-    };
+    span.end();
   }
 
   fail(error: unknown): void {
-    this.#keepOutput();
     this.span.fail(error);
   }
 
-  #onChunk(chunk: unknown): void {
+  /** The function has returned a stream. To be called in the span's context, which the result remembers. */
+  stream(): StreamObservation {
+    const { output, transform, maxOutputBytes } = this.#capture;
+    return new StreamObservation(this.span, output ? new StreamedOutput(maxOutputBytes, transform) : undefined);
+  }
+}
+
+/** What a wrapper around a stream tells of it. Each may be called again after the end, to no effect. */
+export class StreamObservation {
+  /**
+   * The generator's body runs in it at every step. Of the ways into a context by far the quickest, and each chunk goes by it:
+   * 10 ns, `AsyncLocalStorage.run` takes 300.
+   */
+  readonly context: AsyncResource = new AsyncResource("langfuse-span-buffer.stream", { requireManualDestroy: true });
+  readonly #span: RecordingSpan;
+  readonly #output: StreamedOutput | undefined;
+  #isAnswering = false;
+
+  constructor(span: RecordingSpan, output: StreamedOutput | undefined) {
+    this.#span = span;
+    this.#output = output;
+  }
+
+  onChunk(chunk: unknown): void {
     try {
       const isAnswer = this.#output === undefined || this.#output.add(chunk);
       if (this.#isAnswering || !isAnswer) return;
       this.#isAnswering = true;
-      this.span.markCompletionStart();
+      this.#span.markCompletionStart();
     } catch (error) {
-      this.#cannotCapture(error);
+      noteUncaptured(this.#span, error);
     }
   }
 
-  #endStream(): void {
+  /** It ended, or whoever read it stopped: what came until then is the output. */
+  onEnd(): void {
+    if (this.#span.isEnded) return;
     this.#keepOutput();
-    this.#end();
+    this.#span.end();
   }
 
-  /** Also of a stream that was left or broke: what came is what was heard. */
+  onError(error: unknown): void {
+    if (this.#span.isEnded) return;
+    this.#keepOutput();
+    this.#span.fail(error);
+  }
+
   #keepOutput(): void {
     const output = this.#output?.value();
-    if (output !== undefined && !this.span.isEnded) this.span.update({ output });
-    this.#output = undefined;
-  }
-
-  #end(): void {
-    if (!this.span.isEnded) this.span.end();
-  }
-
-  #guard(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.#cannotCapture(error);
-    }
-  }
-
-  #cannotCapture(error: unknown): void {
-    this.span.setAttribute("span_buffer.capture_error", describeError(error));
+    if (output !== undefined) this.#span.update({ output });
   }
 }
 
-/** What a wrapper around a stream tells of it; each may be called more than once. */
-export interface StreamObservation {
-  /** The generator's body runs in it at every step. */
-  readonly context: AsyncResource;
-  onChunk(chunk: unknown): void;
-  /** It ended, or whoever read it stopped. */
-  onEnd(): void;
-  onError(error: unknown): void;
+/** The caller's code threw, while we asked it what to keep. */
+function noteUncaptured(span: RecordingSpan, error: unknown): void {
+  span.setAttribute("span_buffer.capture_error", describeError(error));
 }

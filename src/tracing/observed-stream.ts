@@ -47,15 +47,15 @@ const iteratorPrototype: object = Object.getPrototypeOf(Object.getPrototypeOf([]
 
 function observedIterator(value: object, observe: () => StreamObservation): SyncIterator {
   const inner = value as SyncIterator;
-  const { context, onChunk, onEnd, onError } = observe();
+  const observation = observe();
   const step = (method: (argument: unknown) => SyncResult, argument: unknown): SyncResult => {
     try {
-      const result = context.runInAsyncScope(method, inner, argument);
-      if (result.done === true) onEnd();
-      else onChunk(result.value);
+      const result = observation.context.runInAsyncScope(method, undefined, argument);
+      if (result.done === true) observation.onEnd();
+      else observation.onChunk(result.value);
       return result;
     } catch (error) {
-      onError(error);
+      observation.onError(error);
       throw error;
     }
   };
@@ -69,36 +69,39 @@ function observedIterator(value: object, observe: () => StreamObservation): Sync
   });
 }
 
+type AsyncResult = Promise<IteratorResult<unknown, unknown>>;
+
 /** By hand and not as a generator of our own: that would cost each chunk two more turns of the microtask queue. */
 class ObservedAsyncIterator implements AsyncGenerator<unknown, unknown, unknown> {
   readonly #inner: AsyncIterator<unknown, unknown, unknown>;
   readonly #observation: StreamObservation;
-  readonly #next = (argument: unknown): Promise<IteratorResult<unknown, unknown>> => this.#inner.next(argument);
-  readonly #onResult: (result: IteratorResult<unknown, unknown>) => void;
-  readonly #onError: (error: unknown) => void;
 
   constructor(inner: AsyncIterator<unknown, unknown, unknown>, observation: StreamObservation) {
     this.#inner = inner;
     this.#observation = observation;
-    const { onChunk, onEnd, onError } = observation;
-    this.#onResult = (result) => {
-      if (result.done === true) onEnd();
-      else onChunk(result.value);
-    };
-    this.#onError = onError;
   }
 
-  next(argument?: unknown): Promise<IteratorResult<unknown, unknown>> {
+  next(argument?: unknown): AsyncResult {
     return this.#step(this.#next, argument);
   }
 
-  return(argument?: unknown): Promise<IteratorResult<unknown, unknown>> {
-    return this.#step(async (value) => (await this.#inner.return?.(value)) ?? ended(value), argument);
+  return(argument?: unknown): AsyncResult {
+    return this.#step(this.#return, argument);
   }
 
-  throw(error: unknown): Promise<IteratorResult<unknown, unknown>> {
-    return this.#step(async (reason) => (await this.#inner.throw?.(reason)) ?? rethrow(reason), error);
+  throw(error: unknown): AsyncResult {
+    return this.#step(this.#throw, error);
   }
+
+  readonly #next = (argument: unknown): AsyncResult => this.#inner.next(argument);
+  readonly #return = async (value: unknown) => (await this.#inner.return?.(value)) ?? ended(value);
+  readonly #throw = async (error: unknown) => (await this.#inner.throw?.(error)) ?? rethrow(error);
+
+  readonly #onResult = (result: IteratorResult<unknown, unknown>): void => {
+    if (result.done === true) this.#observation.onEnd();
+    else this.#observation.onChunk(result.value);
+  };
+  readonly #onError = (error: unknown): void => this.#observation.onError(error);
 
   [Symbol.asyncIterator](): this {
     return this;
@@ -109,12 +112,9 @@ class ObservedAsyncIterator implements AsyncGenerator<unknown, unknown, unknown>
   }
 
   /** The reader gets the stream's own promise; we look at it first, and beside it. */
-  #step(
-    method: (argument: unknown) => Promise<IteratorResult<unknown, unknown>>,
-    argument: unknown,
-  ): Promise<IteratorResult<unknown, unknown>> {
+  #step(method: (argument: unknown) => AsyncResult, argument: unknown): AsyncResult {
     try {
-      const result = this.#observation.context.runInAsyncScope(method, this.#inner, argument);
+      const result = this.#observation.context.runInAsyncScope(method, undefined, argument);
       // It may be no promise of the language.
       const promise = result instanceof Promise ? result : Promise.resolve(result);
       void promise.then(this.#onResult, this.#onError);
@@ -155,26 +155,26 @@ function observedAsyncIterable(value: object, observe: () => StreamObservation):
 
 function observedReadable(value: object, observe: () => StreamObservation): ReadableStream<unknown> {
   const reader = (value as ReadableStream<unknown>).getReader();
-  const { context, onChunk, onEnd, onError } = observe();
+  const observation = observe();
   return new ReadableStream<unknown>(
     {
       async pull(controller) {
         try {
-          const result = await context.runInAsyncScope(() => reader.read());
+          const result = await observation.context.runInAsyncScope(() => reader.read());
           if (result.done) {
-            onEnd();
+            observation.onEnd();
             controller.close();
           } else {
-            onChunk(result.value);
+            observation.onChunk(result.value);
             controller.enqueue(result.value);
           }
         } catch (error) {
-          onError(error);
+          observation.onError(error);
           controller.error(error);
         }
       },
       async cancel(reason) {
-        onEnd();
+        observation.onEnd();
         await reader.cancel(reason);
       },
     },
@@ -194,9 +194,9 @@ function isNodeStream(value: object): boolean {
 /** There are many ways to read one of Node's streams, and listening for its data would set it flowing: only its end is seen. */
 function watchedNodeStream(value: object, observe: () => StreamObservation): object {
   const stream = value as NodeStream;
-  const { onEnd, onError } = observe();
-  stream.once(errorMonitor, onError);
-  stream.once("close", () => onEnd());
+  const observation = observe();
+  stream.once(errorMonitor, (error) => observation.onError(error));
+  stream.once("close", () => observation.onEnd());
   return stream;
 }
 

@@ -318,7 +318,12 @@ export function unreadable(error: unknown): StartSpanOptions {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? String(error.message) : describeError(error);
+  try {
+    if (error instanceof Error) return String(error.message);
+  } catch {
+    // A getter of the caller's.
+  }
+  return describeError(error);
 }
 
 function exceptionAttributes(error: unknown): Record<string, unknown> {

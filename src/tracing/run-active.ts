@@ -43,7 +43,9 @@ export function settle<T>(fn: () => T, onResult: (result: unknown) => void, onEr
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   try {
-    return typeof value === "object" && value !== null && typeof (value as Partial<PromiseLike<unknown>>).then === "function";
+    return (
+      typeof value === "object" && value !== null && typeof (value as Partial<PromiseLike<unknown>>).then === "function"
+    );
   } catch {
     return false;
   }

@@ -74,7 +74,9 @@ test("the context goes through await, timers, microtasks, event emitters and str
   expect(new Set(children.map(({ parentSpanId }) => parentSpanId))).toEqual(new Set([named("turn").spanId]));
 });
 
-test("10,000 conversations at once, of 20 awaits each: no span under a wrong parent", { timeout: 120_000 }, async () => {
+test("10,000 conversations at once, of 20 awaits each: no span under a wrong parent", {
+  timeout: 120_000,
+}, async () => {
   const parents = new Map<string, string | undefined>();
   const traces = new Map<string, string>();
   const sink = {
@@ -87,7 +89,12 @@ test("10,000 conversations at once, of 20 awaits each: no span under a wrong par
   };
   const { tracer } = makeTracer({ sink });
   const ids = new Map<string, string>();
-  const waits = [turn, () => Promise.resolve(), () => pause(1), () => new Promise<void>((done) => process.nextTick(done))];
+  const waits = [
+    turn,
+    () => Promise.resolve(),
+    () => pause(1),
+    () => new Promise<void>((done) => process.nextTick(done)),
+  ];
   const conversation = (number: number): Promise<void> =>
     active(tracer, `${number}`, async (root) => {
       ids.set(`${number}`, root.spanId);
@@ -283,12 +290,17 @@ test("a joined tracer's span is the parent where it is the innermost, and ours w
   setContextBridge(other);
   const theirs = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceState: "a=1" };
   other.current = theirs;
-  active(tracer, "under theirs", (span) => {
-    expect(other.current).toEqual({ traceId: span.traceId, spanId: span.spanId });
-    tracer.startSpan("under ours").end();
-    other.current = { traceId: span.traceId, spanId: "00f067aa0ba902b7" };
-    tracer.startSpan("under theirs, which is under ours").end();
-  }, { sessionId: "s" });
+  active(
+    tracer,
+    "under theirs",
+    (span) => {
+      expect(other.current).toEqual({ traceId: span.traceId, spanId: span.spanId });
+      tracer.startSpan("under ours").end();
+      other.current = { traceId: span.traceId, spanId: "00f067aa0ba902b7" };
+      tracer.startSpan("under theirs, which is under ours").end();
+    },
+    { sessionId: "s" },
+  );
   expect(other.current).toBe(theirs);
   const { traceId } = theirs;
   expect(named("under theirs")).toMatchObject({ traceId, parentSpanId: theirs.spanId, traceState: "a=1" });
