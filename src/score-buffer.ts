@@ -14,6 +14,7 @@ export class ScoreBuffer implements ScoreSink {
   readonly #options: ResolvedOptions;
   readonly #name: string | undefined;
   #pipeline: Pipeline | undefined;
+  #leftoversCheck: NodeJS.Immediate | undefined;
   #isClosed = false;
   #sampledOut = 0;
   /** Scores after the shutdown of a buffer that had seen none. */
@@ -24,7 +25,8 @@ export class ScoreBuffer implements ScoreSink {
   constructor(options: ResolvedOptions, name: string | undefined) {
     this.#options = options;
     this.#name = name;
-    if (hasLeftoversSafely(options)) this.#open();
+    // Behind the constructor, which a second pump thread would make twice as long.
+    this.#leftoversCheck = setImmediate(() => this.#openLeftovers()).unref();
   }
 
   offer(event: ScoreEvent): boolean {
@@ -46,8 +48,9 @@ export class ScoreBuffer implements ScoreSink {
     return false;
   }
 
-  /** The one there is, for flush and shutdown. */
+  /** The one there is, or is to be for what an earlier process left; for flush and shutdown. */
   get pipeline(): Pipeline | undefined {
+    this.#openLeftovers();
     return this.#pipeline;
   }
 
@@ -72,17 +75,20 @@ export class ScoreBuffer implements ScoreSink {
     return stats;
   }
 
+  /** Once. A directory that cannot be read is the pump's to report; tracing goes on. */
+  #openLeftovers(): void {
+    if (this.#leftoversCheck === undefined) return;
+    clearImmediate(this.#leftoversCheck);
+    this.#leftoversCheck = undefined;
+    try {
+      if (!this.#isClosed && hasEventLeftovers(this.#options)) this.#open();
+    } catch {
+      // They stay where they are, for the next start.
+    }
+  }
+
   #open(): Pipeline {
     this.#pipeline ??= openEventPipeline(this.#options, this.#name);
     return this.#pipeline;
-  }
-}
-
-/** A directory that cannot be read is the pump's to report; tracing goes on. */
-function hasLeftoversSafely(options: ResolvedOptions): boolean {
-  try {
-    return hasEventLeftovers(options);
-  } catch {
-    return false;
   }
 }

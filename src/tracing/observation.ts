@@ -33,10 +33,6 @@ export class Observation {
     span.end();
   }
 
-  fail(error: unknown): void {
-    this.span.fail(error);
-  }
-
   /** The function has returned a stream. To be called in the span's context, which the result remembers. */
   stream(): StreamObservation {
     const { output, transform, maxOutputBytes } = this.#capture;

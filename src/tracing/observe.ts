@@ -2,7 +2,7 @@ import { type ObservationType, observationTypes } from "../buffer/span-payload.t
 import { runWith } from "./context.ts";
 import { Observation, type Capture } from "./observation.ts";
 import { observedStream } from "./observed-stream.ts";
-import { isThenable } from "./run-active.ts";
+import { isThenable, settled } from "./run-active.ts";
 import type { Tracer } from "./tracer.ts";
 
 export interface ObserveOptions {
@@ -101,17 +101,12 @@ function deliver(observation: Observation, call: () => unknown): unknown {
   try {
     result = call();
   } catch (error) {
-    observation.fail(error);
+    observation.span.fail(error);
     throw error;
   }
-  if (!isThenable(result)) return observedResult(observation, result);
-  return Promise.resolve(result).then(
-    (value) => observedResult(observation, value),
-    (error: unknown) => {
-      observation.fail(error);
-      throw error;
-    },
-  );
+  return isThenable(result)
+    ? settled(observation.span, result, (value) => observedResult(observation, value))
+    : observedResult(observation, result);
 }
 
 /** The result as the caller gets it; a stream's end is the observation's. */

@@ -1,7 +1,9 @@
 import { describeError } from "../buffer/safe-value.ts";
 import type { PayloadEvent, SpanPayload, TraceFields } from "../buffer/span-payload.ts";
 import { TraceClock, type TimeInput, toUnixNano } from "./clock.ts";
+import { exceptionAttributes, exceptionMessage } from "./exception.ts";
 import { isSampled, newSpanId, newTraceId, normaliseSpanId, normaliseTraceId } from "./ids.ts";
+import { payloadLink } from "./link.ts";
 import { type InjectOptions, inject } from "./propagation.ts";
 import type { Score, SpanScore } from "./score.ts";
 import {
@@ -161,20 +163,10 @@ export class RecordingSpan implements BufferedSpan {
 
   addLink(link: SpanReference, attributes?: Record<string, unknown>): this {
     this.#guard(() => {
-      const [traceId, spanId] = [normaliseTraceId(link.traceId), normaliseSpanId(link.spanId)];
-      if (traceId === undefined || spanId === undefined) {
-        // Such a link would cost the whole request a 400. It is not lost either.
-        this.setAttribute("span_buffer.invalid_link", `${link.traceId} ${link.spanId}`);
-        return;
-      }
-      const { traceState } = link;
-      this.#payload.links ??= [];
-      this.#payload.links.push({
-        traceId,
-        spanId,
-        ...(traceState === undefined ? {} : { traceState }),
-        ...(attributes === undefined ? {} : { attributes }),
-      });
+      const stored = payloadLink(link, attributes);
+      if (stored !== undefined) (this.#payload.links ??= []).push(stored);
+      // It would cost the whole request a 400. It is not lost either.
+      else this.setAttribute("span_buffer.invalid_link", `${link.traceId} ${link.spanId}`);
     });
     return this;
   }
@@ -211,7 +203,7 @@ export class RecordingSpan implements BufferedSpan {
   fail(error: unknown): void {
     if (this.#isEnded) return;
     this.recordException(error);
-    this.setStatus({ code: "error", message: messageOf(error) });
+    this.setStatus({ code: "error", message: exceptionMessage(error) });
     this.end();
   }
 
@@ -315,20 +307,6 @@ export class RecordingSpan implements BufferedSpan {
 /** In the place of options whose properties throw. */
 export function unreadable(error: unknown): StartSpanOptions {
   return { parent: null, attributes: { "span_buffer.unreadable": describeError(error) } };
-}
-
-function messageOf(error: unknown): string {
-  try {
-    if (error instanceof Error) return String(error.message);
-  } catch {
-    // A getter of the caller's.
-  }
-  return describeError(error);
-}
-
-function exceptionAttributes(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { "exception.message": error };
-  return { "exception.type": error.name, "exception.message": error.message, "exception.stacktrace": error.stack };
 }
 
 function momentOf(time: TimeInput | undefined, clock: TraceClock): string {

@@ -6,47 +6,41 @@ import type { RecordingSpan } from "./recording-span.ts";
  * settled. What it throws or rejects with is recorded, and passed on. `fn` may end the span itself.
  */
 export function runActive<T>(span: RecordingSpan, fn: (span: RecordingSpan) => T): T {
-  return settle(
-    () => runWith(span, () => fn(span)),
-    () => {
-      if (!span.isEnded) span.end();
-    },
-    (error) => span.fail(error),
-  );
-}
-
-/** Calls `fn`, then one of the other two: at once, or when its promise is settled. Passes result and error on. */
-export function settle<T>(fn: () => T, onResult: (result: unknown) => void, onError: (error: unknown) => void): T {
   let result: T;
   try {
-    result = fn();
+    result = runWith(span, () => fn(span));
   } catch (error) {
-    onError(error);
+    span.fail(error);
     throw error;
   }
-  if (!isThenable(result)) {
-    onResult(result);
-    return result;
-  }
-  // Its successor is passed on: were it the promise itself, ours would be the handler that hides an unhandled rejection.
-  return Promise.resolve(result).then(
-    (value) => {
-      onResult(value);
-      return value;
-    },
-    (error: unknown) => {
-      onError(error);
-      throw error;
-    },
-  ) as T;
+  const end = <Value>(value: Value): Value => {
+    if (!span.isEnded) span.end();
+    return value;
+  };
+  return isThenable(result) ? (settled(span, result, end) as T) : end(result);
+}
+
+/**
+ * The promise, with `onValue` in between; a rejection fails the span. A successor is passed on and not the promise itself: a
+ * handler of ours beside it would hide an unhandled rejection.
+ */
+export function settled(
+  span: RecordingSpan,
+  promise: PromiseLike<unknown>,
+  onValue: (value: unknown) => unknown,
+): Promise<unknown> {
+  return Promise.resolve(promise).then(onValue, (error: unknown) => {
+    span.fail(error);
+    throw error;
+  });
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   try {
-    return (
-      typeof value === "object" && value !== null && typeof (value as Partial<PromiseLike<unknown>>).then === "function"
-    );
+    const { then } = value as Partial<PromiseLike<unknown>>;
+    return typeof value === "object" && typeof then === "function";
   } catch {
+    // Null, undefined, or a getter that throws.
     return false;
   }
 }

@@ -37,8 +37,8 @@ test("a span that is started without a parent hangs under the active one, and no
 test("the context goes through await, timers, microtasks, event emitters and streams", async () => {
   const { tracer, spans, named } = makeTracer();
   const emitter = new EventEmitter();
+  const mark = (name: string): void => tracer.startSpan(name).end();
   await active(tracer, "turn", async () => {
-    const mark = (name: string): void => tracer.startSpan(name).end();
     await pause(1);
     mark("after a timer");
     await turn();
@@ -154,6 +154,7 @@ test("the span lasts as long as the promise; other thenables are waited for too"
   expect(await promise).toBe("value");
   const { startTimeUnixNano, endTimeUnixNano } = named("promise");
   expect(BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano)).toBeGreaterThan(10_000_000n);
+  // oxlint-disable-next-line unicorn/no-thenable -- as query builders are
   const thenable = { then: (resolve: (value: string) => void) => setTimeout(() => resolve("late"), 1) };
   expect(await active(tracer, "thenable", () => thenable)).toBe("late");
   expect(named("thenable").status).toBeUndefined();

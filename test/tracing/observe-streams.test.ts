@@ -210,9 +210,16 @@ test.each<[string, unknown[], unknown]>([
   expect(named("stream").output).toEqual(output);
 });
 
+function token(chunk: unknown): unknown {
+  return (chunk as { token?: string }).token;
+}
+
+function noTransform(): never {
+  throw new Error("no transform");
+}
+
 test("a transform picks the text of a chunk; chunks before the first text do not start the completion", async () => {
   const { observe, named } = withObserve();
-  const transform = (chunk: unknown): unknown => (chunk as { token?: string }).token;
   const stream = observe(
     async function* stream() {
       yield {};
@@ -220,7 +227,7 @@ test("a transform picks the text of a chunk; chunks before the first text do not
       yield { token: "a" };
       yield { token: "b" };
     },
-    { transform },
+    { transform: token },
   );
   await read(stream());
   const { output, completionStartTime, startTimeUnixNano } = named("stream");
@@ -231,10 +238,7 @@ test("a transform picks the text of a chunk; chunks before the first text do not
 
 test("a transform that throws, and captureOutput: false, leave the stream alone", async () => {
   const { observe, named } = withObserve();
-  const transform = (): never => {
-    throw new Error("no transform");
-  };
-  expect(await read(observe(words, { name: "throwing", transform })("a", "b"))).toEqual(["a", "b"]);
+  expect(await read(observe(words, { name: "throwing", transform: noTransform })("a", "b"))).toEqual(["a", "b"]);
   expect(named("throwing").attributes).toEqual({ "span_buffer.capture_error": "Error: no transform" });
   await read(observe(words, { name: "silent", captureOutput: false })("a"));
   expect(named("silent")).not.toHaveProperty("output");
@@ -335,6 +339,10 @@ async function* streamedAnswer(events: number): AsyncGenerator<string> {
   }
 }
 
+function quick(slices: number[]): number {
+  return slices.toSorted((a, b) => a - b)[slices.length / 20] as number;
+}
+
 test("an answer of 100,000 chunks: observe adds at most 5% to its time", { timeout: 120_000 }, async () => {
   const { tracer, named } = makeTracer();
   const streams = {
@@ -353,6 +361,5 @@ test("an answer of 100,000 chunks: observe adds at most 5% to its time", { timeo
   }
   for (const name of ["plain", "observed"] as const) expect((await streams[name].next()).done).toBe(true);
   expect((named("streamedAnswer").output as string).length).toBe(800_000);
-  const quick = (slices: number[]): number => slices.toSorted((a, b) => a - b)[slices.length / 20] as number;
   expect(quick(slicesMs.observed) / quick(slicesMs.plain)).toBeLessThan(1.05);
 });

@@ -109,8 +109,7 @@ test.each<[string, unknown, RegExp]>([
 
 test("with tracing off functions are what they were, and active spans are none", () => {
   const buffer = bufferFor("http://127.0.0.1:9", { enabled: false });
-  const fn = (): number => 7;
-  expect(buffer.observe(fn)).toBe(fn);
+  expect(buffer.observe(withObserve)).toBe(withObserve);
   expect(buffer.startActiveSpan("none", (span) => span.traceId)).toBe("0".repeat(32));
   expect(buffer.startActiveSpan("none", {}, () => activeSpan())).toBeUndefined();
   expect(buffer.score({ name: "quality", value: 1, sessionId: "s" })).toBe(false);
