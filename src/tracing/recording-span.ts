@@ -46,7 +46,7 @@ export const noOptions: StartSpanOptions = {};
 /** The first span of a trace in this process: a root, or one under a span of another process. */
 export function startTrace(owner: SpanOwner, name: string, options: StartSpanOptions): RecordingSpan {
   const id = options.traceId === undefined ? newTraceId() : (normaliseTraceId(options.traceId) ?? newTraceId());
-  const { traceState } = options;
+  const traceState = typeof options.traceState === "string" ? options.traceState : undefined;
   const trace = { id, clock: new TraceClock(), isSampled: isSampled(id, owner.sampleRate), traceState };
   return new RecordingSpan(owner, trace, undefined, undefined, name, options);
 }
