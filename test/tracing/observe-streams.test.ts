@@ -5,6 +5,8 @@ import { setImmediate as turn, setTimeout as pause } from "node:timers/promises"
 import { expect, test } from "vitest";
 import { activeSpan, type ObserveOptions } from "../../src/index.ts";
 import { type ObservedFunction, observeWith } from "../../src/tracing/observe.ts";
+import { StreamedOutput } from "../../src/tracing/streamed-output.ts";
+import { collectGarbage } from "../support/collect-garbage.ts";
 import { makeTracer, type TracerBench } from "./make-tracer.ts";
 
 function withObserve(): TracerBench & {
@@ -157,6 +159,7 @@ test("an error ends the span with what came before it", async () => {
 
 test("a promise of a stream, as the SDKs of models return it; the object stays what it is", async () => {
   const { observe, named } = withObserve();
+  const active = new Set<string | undefined>();
   class Stream {
     readonly #parts = ["a", "b"];
     controller = new AbortController();
@@ -167,6 +170,7 @@ test("a promise of a stream, as the SDKs of models return it; the object stays w
       return this.#parts.join("");
     }
     async *[Symbol.asyncIterator](): AsyncGenerator<unknown> {
+      active.add(activeSpan()?.spanId);
       yield { choices: [{ delta: { role: "assistant", content: "" } }] };
       for (const content of this.#parts) yield { choices: [{ delta: { content } }] };
       yield { choices: [], usage: { total_tokens: 3 } };
@@ -178,6 +182,7 @@ test("a promise of a stream, as the SDKs of models return it; the object stays w
   expect([stream.size, stream.abort(), stream.controller.signal.aborted]).toEqual([2, "ab", false]);
   expect((await read(stream)).length).toBe(4);
   expect(named("create").output).toBe("ab");
+  expect(active).toEqual(new Set([named("create").spanId]));
   expect((await read(stream)).length).toBe(4);
 });
 
@@ -251,6 +256,17 @@ test("the joined text is bounded in bytes, at a whole character, however large o
   expect(named("long").output).toBe("€€€[cut to 10 bytes]");
   await read(observe(words, { name: "one", maxOutputBytes: 10 })("x".repeat(1_000_000)));
   expect(named("one").output).toBe("xxxxxxxxxx[cut to 10 bytes]");
+});
+
+test("of a text that is too long no more is kept while it streams", () => {
+  const output = new StreamedOutput(1_000, undefined);
+  const chunkBytes = 1_000_000;
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let chunk = 0; chunk < 100; chunk++) output.add(Buffer.alloc(chunkBytes, 97 + (chunk % 26)).toString("latin1"));
+  collectGarbage();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(10 * chunkBytes);
+  expect((output.value() as string).length).toBe("a".repeat(1_000).length + "[cut to 1000 bytes]".length);
 });
 
 test("a ReadableStream stays one, with back pressure and cancel", async () => {
