@@ -18,7 +18,10 @@ interface Row {
   value: (stats: SpanBufferStats) => Values;
 }
 
-/** An error is words (`/readyz` has them); a sidecar's projects are no destinations of one buffer, and each of its two has its own figures. */
+/**
+ * An error is words (`/readyz` has them). A sidecar's projects are no destinations of one buffer, and each has its two
+ * buffers, for spans and for events, with figures of their own.
+ */
 type Figure = Exclude<keyof SpanBufferStats, "lastError" | "destinations" | "scores">;
 
 const seconds = 1 / 1_000;
