@@ -1,0 +1,101 @@
+/** Every block of README.md and of the pages does what its page says: run from the installed tarball. */
+import { readdirSync, readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { standIn } from "../support/buffers.ts";
+import { type Block, blocksOf, filledIn } from "./blocks.ts";
+import { projectFolder, start, userEnvironment } from "./site.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The reference is made of signatures. */
+const pages = ["README.md", "SECURITY.md", "deploy/README.md", "docs"]
+  .flatMap((path) =>
+    path.endsWith(".md")
+      ? [path]
+      : readdirSync(join(root, path), { recursive: true, encoding: "utf8" }).map((name) => join(path, name)),
+  )
+  .filter((path) => path.endsWith(".md") && !path.startsWith(join("docs", "reference")));
+
+/** How a block of a language is run, and how only its syntax is checked. */
+const languages: Record<string, { file: string; run?: [string, ...string[]]; check?: [string, ...string[]] }> = {
+  ts: { file: "block.ts", run: ["node"] },
+  js: { file: "block.js", run: ["node"], check: ["node", "--check"] },
+  cjs: { file: "block.cjs", run: ["node"], check: ["node", "--check"] },
+  sh: { file: "block.sh", run: ["bash", "-euo", "pipefail"], check: ["bash", "-n"] },
+  python: { file: "block.py", check: ["python3", "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())"] },
+  json: { file: "block.json" },
+};
+
+const isOurProgram = ({ language, code }: Block): boolean =>
+  ["ts", "js", "cjs"].includes(language) && code.includes("langfuse-span-buffer");
+
+describe.each(pages)("%s", (page) => {
+  const blocks = blocksOf(page, readFileSync(join(root, page), "utf8")).filter(({ language }) => language !== "");
+  const files: Record<string, string> = {};
+  for (const { mark, code } of blocks) if (mark.kind === "file") files[mark.name] = code;
+
+  test.each(blocks.map((block) => [`line ${block.line}: ${block.language}, ${block.mark.kind}`, block] as const))(
+    "%s",
+    async (_title, block) => {
+      const { mark, code, language } = block;
+      const how = languages[language];
+      if (how === undefined) throw new Error(`no way to check a block of ${language}`);
+      if (language === "json") {
+        JSON.parse(code);
+        return;
+      }
+      checkScripts(code, language);
+      if (mark.kind === "fragment" || how.run === undefined) {
+        await checkSyntax(block);
+        return;
+      }
+      if (mark.kind === "file") return;
+
+      const server = await standIn();
+      const filled = Object.entries({ ...files, [how.file]: code }).map(([name, text]) => [
+        name,
+        filledIn(text, server.url),
+      ]);
+      const folder = projectFolder(Object.fromEntries(filled) as Record<string, string>);
+      const [command, ...args] = how.run;
+      const program = start(command, [...args, how.file], folder, userEnvironment(server.url));
+      if (mark.kind === "service") {
+        await program.says(/listening (?:on|at) http:\/\/\S+/);
+        await program.stop();
+        return;
+      }
+      const { code: exitCode, stdout, stderr } = await program.finished;
+      expect([exitCode, stderr], `${page}:${block.line}\n${stdout}`).toEqual([0, ""]);
+      if (isOurProgram(block)) expect(server.account().spans, stdout).toBeGreaterThan(0);
+    },
+  );
+});
+
+test("every page has been read", () => {
+  expect(pages).toContain("README.md");
+  expect(pages.length).toBeGreaterThan(15);
+});
+
+async function checkSyntax({ language, code, page, line }: Block): Promise<void> {
+  if (language === "ts") {
+    // Throws for what is no TypeScript; a fragment may await.
+    stripTypeScriptTypes(`async () => {\n${code.replaceAll(/^import .*$/gm, "")}\n}`, { mode: "transform" });
+    return;
+  }
+  const { file, check } = languages[language] ?? {};
+  if (file === undefined || check === undefined) throw new Error(`no way to check a block of ${language}`);
+  const [command, ...args] = check;
+  const folder = projectFolder({ [file]: code });
+  const { code: exitCode, stderr } = await start(command, [...args, file], folder, userEnvironment("")).finished;
+  expect([exitCode, stderr], `${page}:${line}`).toEqual([0, ""]);
+}
+
+/** A command of this repository's that a page names must be there, also where nobody runs it. */
+function checkScripts(code: string, language: string): void {
+  if (language !== "sh") return;
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: object };
+  for (const [, name = ""] of code.matchAll(/\bnpm run ([\w:-]+)/g)) expect(Object.keys(scripts)).toContain(name);
+}

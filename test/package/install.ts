@@ -1,0 +1,55 @@
+/**
+ * Packs the package and installs the tarball in an empty folder, with what examples and documents use beside it, in the
+ * versions of this repository. Every test of this folder runs from there.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { TestProject } from "vitest/node";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** The folder with the installed package. */
+    site: string;
+  }
+}
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** What a reader of the pages and examples has installed too. */
+const companions = [
+  "@langfuse/otel",
+  "@langfuse/tracing",
+  "@opentelemetry/api",
+  "@opentelemetry/exporter-trace-otlp-proto",
+  "@opentelemetry/sdk-trace-base",
+  "@types/node",
+  "ai",
+  "esbuild",
+  "fastify",
+  "typescript",
+];
+
+export default function setup(project: TestProject): () => void {
+  const site = mkdtempSync(join(tmpdir(), "span-buffer-site-"));
+  const remove = (): void => rmSync(site, { recursive: true, force: true });
+  try {
+    const packed = execFileSync("npm", ["pack", "--json", "--pack-destination", site], { cwd: root, encoding: "utf8" });
+    const [{ filename }] = JSON.parse(packed.slice(packed.indexOf("["))) as [{ filename: string }];
+    const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      devDependencies: Record<string, string>;
+    };
+    const dependencies = Object.fromEntries(companions.map((name) => [name, devDependencies[name]]));
+    const manifest = { name: "site", private: true, type: "module", dependencies };
+    writeFileSync(join(site, "package.json"), JSON.stringify(manifest));
+    const flags = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
+    execFileSync("npm", ["install", ...flags, join(site, filename)], { cwd: site, stdio: ["ignore", "ignore", "inherit"] });
+    project.provide("site", site);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return remove;
+}
