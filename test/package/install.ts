@@ -20,9 +20,11 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** What a reader of the pages and examples has installed too. */
 const companions = [
+  "@ai-sdk/otel",
   "@langfuse/otel",
   "@langfuse/tracing",
   "@opentelemetry/api",
+  "@opentelemetry/exporter-trace-otlp-http",
   "@opentelemetry/exporter-trace-otlp-proto",
   "@opentelemetry/sdk-trace-base",
   "@types/node",
