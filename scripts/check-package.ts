@@ -34,8 +34,21 @@ try {
   run("publint", ["run", tarball, "--strict"]);
   // A CommonJS module gets the ES module by require(), which TypeScript understands from 5.8 and attw does not. Resolution
   // as Node 10 had it knows no subpaths.
-  run("attw", [tarball, "--profile", "node16", "--ignore-rules", "cjs-resolves-to-esm", "--no-emoji", "--format", "ascii"]);
-  const figures = { tarballBytes: packed.size, unpackedBytes: packed.unpackedSize, packages: installed(folder, tarball) };
+  run("attw", [
+    tarball,
+    "--profile",
+    "node16",
+    "--ignore-rules",
+    "cjs-resolves-to-esm",
+    "--no-emoji",
+    "--format",
+    "ascii",
+  ]);
+  const figures = {
+    tarballBytes: packed.size,
+    unpackedBytes: packed.unpackedSize,
+    packages: installed(folder, tarball),
+  };
   const problems = [...beyondBounds(figures), ...notAsDocumented(figures)];
   for (const problem of problems) console.error(problem);
   console.log(`package: ${JSON.stringify(figures)}, ${problems.length} problems`);
@@ -60,7 +73,10 @@ function run(command: string, args: string[]): void {
 /** @returns how many packages came along. @throws Error when one of them runs a script at its installation. */
 function installed(into: string, tarball: string): number {
   writeFileSync(join(into, "package.json"), '{ "name": "user", "private": true }');
-  execFileSync("npm", ["install", "--no-audit", "--no-fund", tarball], { cwd: into, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("npm", ["install", "--no-audit", "--no-fund", tarball], {
+    cwd: into,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   const lock = JSON.parse(readFileSync(join(into, "node_modules", ".package-lock.json"), "utf8")) as {
     packages: Record<string, { hasInstallScript?: boolean }>;
   };

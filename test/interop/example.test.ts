@@ -7,8 +7,9 @@ import { expect, inject, it, onTestFinished } from "vitest";
 import { openSite } from "./site.ts";
 
 it("its spans arrive, with what the sidecar adds", async () => {
-  const { langfuse, sidecar, close } = await openSite("otlp");
-  onTestFinished(close);
+  const site = await openSite("otlp");
+  onTestFinished(() => site.close());
+  const { langfuse, sidecar } = site;
   const program = fileURLToPath(new URL("../../examples/pipecat_bot.py", import.meta.url));
   const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: sidecar.url };
   await promisify(execFile)(inject("python").current, [program], { env });

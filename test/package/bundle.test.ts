@@ -27,7 +27,8 @@ test.each([
 
   const elsewhere = temporaryDirectory();
   cpSync(join(folder, "out"), elsewhere, { recursive: true });
-  const { code, stdout, stderr } = await start(process.execPath, [name], elsewhere, userEnvironment(server.url)).finished;
+  const { code, stdout, stderr } = await start(process.execPath, [name], elsewhere, userEnvironment(server.url))
+    .finished;
   expect([code, stdout, stderr]).toEqual([0, "1 delivered\n", ""]);
   expect(server.account().spans).toBe(1);
 });

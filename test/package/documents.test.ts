@@ -84,7 +84,14 @@ test("the types of every program are right", async () => {
     .flatMap(([, blocks]) => blocks)
     .filter(({ language, mark }) => language === "ts" && mark.kind !== "fragment");
   expect(programs.length).toBeGreaterThan(8);
-  const options = { strict: true, noEmit: true, module: "nodenext", target: "es2024", types: ["node"], skipLibCheck: true };
+  const options = {
+    strict: true,
+    noEmit: true,
+    module: "nodenext",
+    target: "es2024",
+    types: ["node"],
+    skipLibCheck: true,
+  };
   const files = Object.fromEntries(
     programs.map(({ page, line, code }) => [`${page.replaceAll(/\W/g, "-")}-${line}.ts`, `${code}\nexport {};\n`]),
   );
@@ -94,7 +101,9 @@ test("the types of every program are right", async () => {
 });
 
 test("pages have been read", () => {
-  expect(pages.map(([name]) => name)).toEqual(expect.arrayContaining(["README.md", "docs/embed.md", "docs/sidecar.md"]));
+  expect(pages.map(([name]) => name)).toEqual(
+    expect.arrayContaining(["README.md", "docs/embed.md", "docs/sidecar.md"]),
+  );
 });
 
 async function checkSyntax({ language, code, page, line }: Block): Promise<void> {

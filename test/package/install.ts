@@ -47,7 +47,10 @@ export default function setup(project: TestProject): () => void {
     const manifest = { name: "site", private: true, type: "module", dependencies };
     writeFileSync(join(site, "package.json"), JSON.stringify(manifest));
     const flags = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
-    execFileSync("npm", ["install", ...flags, join(site, filename)], { cwd: site, stdio: ["ignore", "ignore", "inherit"] });
+    execFileSync("npm", ["install", ...flags, join(site, filename)], {
+      cwd: site,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     project.provide("site", site);
   } catch (error) {
     remove();
