@@ -19,20 +19,7 @@ declare module "vitest" {
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** What a reader of the pages and examples has installed too. */
-const companions = [
-  "@ai-sdk/otel",
-  "@langfuse/otel",
-  "@langfuse/tracing",
-  "@opentelemetry/api",
-  "@opentelemetry/exporter-trace-otlp-http",
-  "@opentelemetry/exporter-trace-otlp-proto",
-  "@opentelemetry/sdk-trace-base",
-  "@types/node",
-  "ai",
-  "esbuild",
-  "fastify",
-  "typescript",
-];
+const companions = /^(@opentelemetry\/.*|@langfuse\/.*|@ai-sdk\/otel|@types\/node|ai|esbuild|fastify|typescript)$/;
 
 export default function setup(project: TestProject): () => void {
   const site = mkdtempSync(join(tmpdir(), "span-buffer-site-"));
@@ -43,8 +30,8 @@ export default function setup(project: TestProject): () => void {
     const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       devDependencies: Record<string, string>;
     };
-    const dependencies = Object.fromEntries(companions.map((name) => [name, devDependencies[name]]));
-    const manifest = { name: "site", private: true, type: "module", dependencies };
+    const beside = Object.entries(devDependencies).filter(([name]) => companions.test(name));
+    const manifest = { name: "site", private: true, type: "module", dependencies: Object.fromEntries(beside) };
     writeFileSync(join(site, "package.json"), JSON.stringify(manifest));
     const flags = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
     execFileSync("npm", ["install", ...flags, join(site, filename)], {
