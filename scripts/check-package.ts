@@ -1,18 +1,10 @@
 // Packs the package, has its manifest and types judged (publint, attw), installs it in an empty folder, and holds what
 // docs/dependencies.md says of its size, and that nothing of it runs a script when it is installed.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-
-interface Packed {
-  filename: string;
-  /** Bytes of the tarball. */
-  size: number;
-  unpackedSize: number;
-  entryCount: number;
-}
+import { install, withPacked } from "./packed.ts";
 
 interface Figures {
   tarballBytes: number;
@@ -27,9 +19,7 @@ const bounds: Figures = { tarballBytes: 600_000, unpackedBytes: 2_500_000, packa
 /** How far the document may be from what is. */
 const tolerance = 0.1;
 
-const folder = mkdtempSync(join(tmpdir(), "span-buffer-package-"));
-try {
-  const packed = pack(folder);
+withPacked((folder, packed) => {
   const tarball = join(folder, packed.filename);
   run("publint", ["run", tarball, "--strict"]);
   // A CommonJS module gets the ES module by require(), which TypeScript understands from 5.8 and attw does not. Resolution
@@ -44,40 +34,21 @@ try {
     "--format",
     "ascii",
   ]);
-  const figures = {
-    tarballBytes: packed.size,
-    unpackedBytes: packed.unpackedSize,
-    packages: installed(folder, tarball),
-  };
+  install(folder, packed);
+  const figures = { tarballBytes: packed.size, unpackedBytes: packed.unpackedSize, packages: packagesIn(folder) };
   const problems = [...beyondBounds(figures), ...notAsDocumented(figures)];
   for (const problem of problems) console.error(problem);
   console.log(`package: ${JSON.stringify(figures)}, ${problems.length} problems`);
   if (problems.length > 0) process.exitCode = 1;
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
-
-function pack(into: string): Packed {
-  const output = execFileSync("npm", ["pack", "--json", "--pack-destination", into], { encoding: "utf8" });
-  // prepack's own lines come before.
-  const answer = JSON.parse(output.slice(output.search(/^[[{]/m))) as Packed[] | Record<string, Packed>;
-  const [packed] = Object.values(answer);
-  if (packed === undefined) throw new Error(`npm pack made nothing: ${output}`);
-  return packed;
-}
+});
 
 function run(command: string, args: string[]): void {
   execFileSync(join("node_modules", ".bin", command), args, { stdio: "inherit" });
 }
 
 /** @returns how many packages came along. @throws Error when one of them runs a script at its installation. */
-function installed(into: string, tarball: string): number {
-  writeFileSync(join(into, "package.json"), '{ "name": "user", "private": true }');
-  execFileSync("npm", ["install", "--no-audit", "--no-fund", tarball], {
-    cwd: into,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const lock = JSON.parse(readFileSync(join(into, "node_modules", ".package-lock.json"), "utf8")) as {
+function packagesIn(folder: string): number {
+  const lock = JSON.parse(readFileSync(join(folder, "node_modules", ".package-lock.json"), "utf8")) as {
     packages: Record<string, { hasInstallScript?: boolean }>;
   };
   const withScript = Object.keys(lock.packages).filter((name) => lock.packages[name]?.hasInstallScript === true);
