@@ -3,7 +3,8 @@
  * versions of this repository. Every test of this folder runs from there.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,9 +22,9 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 /** What a reader of the pages and examples has installed too. */
 const companions = /^(@opentelemetry\/.*|@langfuse\/.*|@ai-sdk\/otel|@types\/node|ai|esbuild|fastify|typescript)$/;
 
-export default function setup(project: TestProject): () => void {
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const site = mkdtempSync(join(tmpdir(), "span-buffer-site-"));
-  const remove = (): void => rmSync(site, { recursive: true, force: true });
+  const remove = (): Promise<void> => rm(site, { recursive: true, force: true });
   try {
     const packed = execFileSync("npm", ["pack", "--json", "--pack-destination", site], { cwd: root, encoding: "utf8" });
     const [{ filename }] = JSON.parse(packed.slice(packed.indexOf("["))) as [{ filename: string }];
@@ -40,7 +41,7 @@ export default function setup(project: TestProject): () => void {
     });
     project.provide("site", site);
   } catch (error) {
-    remove();
+    await remove();
     throw error;
   }
   return remove;
