@@ -24,7 +24,7 @@ const languages: Record<string, { file: string; run?: [string, ...string[]]; che
   ts: { file: "block.ts", run: ["node"] },
   js: { file: "block.js", run: ["node"], check: ["node", "--check"] },
   cjs: { file: "block.cjs", run: ["node"], check: ["node", "--check"] },
-  sh: { file: "block.sh", run: ["bash", "-euo", "pipefail"], check: ["bash", "-n"] },
+  sh: { file: "block.sh", run: ["bash", "-eo", "pipefail"], check: ["bash", "-n"] },
   python: { file: "block.py", check: ["python3", "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())"] },
   json: { file: "block.json" },
 };
@@ -54,6 +54,7 @@ describe.each(pages)("%s", (page, blocks) => {
       checkScripts(code, language);
       if (mark.kind === "fragment" || how.run === undefined) {
         await checkSyntax(block);
+        await checkCommands(block);
         return;
       }
       if (mark.kind === "file") return;
@@ -125,4 +126,16 @@ function checkScripts(code: string, language: string): void {
   if (language !== "sh") return;
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: object };
   for (const [, name = ""] of code.matchAll(/\bnpm run ([\w:-]+)/g)) expect(Object.keys(scripts)).toContain(name);
+}
+
+/** Our own commands and flags in a fragment must be those of the program's help. */
+async function checkCommands({ language, code, page, line }: Block): Promise<void> {
+  if (language !== "sh") return;
+  for (const [, words = "", rest = ""] of code.matchAll(/\bspan-buffer((?: [a-z][a-z-]*)+)([^#|&;)\n]*)/g)) {
+    const [command = "", ...subcommand] = words.trim().split(" ");
+    const args = ["span-buffer", command, ...subcommand, "--help"];
+    const { stdout: help } = await start("npx", args, projectFolder(), userEnvironment("")).finished;
+    expect(help, `${page}:${line}`).toContain(`Usage: span-buffer ${command}`);
+    for (const [flag] of rest.matchAll(/--[a-z-]+/g)) expect(help, `${page}:${line}`).toContain(flag);
+  }
 }
