@@ -4,8 +4,8 @@ import { defineConfig } from "vitest/config";
 const config: ReturnType<typeof defineConfig> = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    // By themselves: npm run test:guard, npm run test:interop.
-    exclude: ["test/guard/**", "test/interop/**"],
+    // By themselves: npm run test:guard, npm run test:interop, npm run test:package.
+    exclude: ["test/guard/**", "test/interop/**", "test/package/**"],
     // Tests start processes and threads of their own; on a small machine more than two files at once only measures the scheduler.
     maxWorkers: 2,
     pool: "forks",

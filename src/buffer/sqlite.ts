@@ -5,7 +5,8 @@
 import { createRequire } from "node:module";
 import type Database from "better-sqlite3";
 
-const require = createRequire(import.meta.url);
+// A bundle in the form of CommonJS has no `import.meta.url`.
+const require = createRequire(import.meta.url ?? __filename);
 
 export type SqliteDatabase = Database.Database;
 export type SqliteStatement<Parameters extends unknown[] = unknown[], Row = unknown> = Database.Statement<

@@ -49,13 +49,23 @@ const pump = createPump(slot);
 if (pump === undefined) {
   slot.journal.close();
   slot.release();
+  endThread();
 } else {
   receive = (message) => pump.receive(message);
   for (const message of early.splice(0)) pump.receive(message);
   if (setup.isRestart) setTimeout(() => post({ type: "running" }), provenAfterMs).unref();
-  await pump.run();
+  // Not awaited: a bundle in the form of CommonJS has no top-level await. A failure is the thread's, whatever the host
+  // wants done with unhandled rejections.
+  pump.run().then(endThread, (error: unknown) => setImmediate(() => fail(error)));
 }
-parentPort?.close();
+
+function endThread(): void {
+  parentPort?.close();
+}
+
+function fail(error: unknown): never {
+  throw error;
+}
 
 function createPump(journalSlot: JournalSlot): Pump | undefined {
   const { journal } = journalSlot;
