@@ -1,6 +1,6 @@
 // The folders are the stages of a span's way; each imports only from those before it. A third-party package is
 // imported in the one folder (or file) that exists for its job.
-const stages = ["buffer", "workers", "otlp", "export", "tracing", "server", "stand-in", "cli"];
+const stages = ["buffer", "workers", "otlp", "export", "tracing", "otel", "server", "stand-in", "cli"];
 
 const order = stages.map((stage, index) => ({
   name: `${stage}-looks-back-only`,
@@ -20,6 +20,7 @@ const homes = {
   "hono|@hono/node-server": "^src/(server|stand-in)/",
   pbf: "^src/otlp/",
   "pino|prom-client": "^src/server/",
+  "@opentelemetry/[^/]+": "^src/otel/",
   "commander|cli-progress|picocolors": "^src/cli/",
   "valibot|leven": "^src/(option|server/.*options)",
 };

@@ -120,6 +120,18 @@ const bounds: readonly Bound[] = [
     side: "at least",
     unit: " ×",
   },
+  {
+    what: "caller's CPU, BufferedSpanProcessor to OTel batch JSON, the tracer's own in both",
+    figure: hotCpu("otel-buffered", "otel-json"),
+    limit: 0.5,
+    side: "at most",
+    unit: " ×",
+  },
+  {
+    what: "caller's CPU, OTel's span without a processor to OTel batch JSON",
+    figure: hotCpu("otel-unprocessed", "otel-json"),
+    unit: " ×",
+  },
   // Like with like, though no bound is set for it: both make the span as well as deliver it.
   {
     what: "caller's CPU, @langfuse/otel 5 to startSpan…end",

@@ -154,6 +154,22 @@ export const subjects: readonly SubjectRow[] = [
     { durability: "journal" },
     "this package's tracing interface: start, update, end",
   ),
+  ours(
+    "otel-buffered",
+    "BufferedSpanProcessor, journal",
+    "otel-buffered.ts",
+    { durability: "journal" },
+    "this package behind an OpenTelemetry tracer, called as the two otel batch subjects are",
+  ),
+  {
+    name: "otel-unprocessed",
+    title: "otel, no processor",
+    file: "otel-unprocessed.ts",
+    options: {},
+    note: "the same tracer and nobody who takes its spans: what they cost by themselves",
+    isSending: false,
+    isOurs: false,
+  },
   {
     name: "post-message",
     title: "postMessage",

@@ -8,9 +8,17 @@ import type { ObservedDecorator, ObservedFunction, ObserveOptions } from "./trac
 import type { Score } from "./tracing/score.ts";
 import type { BufferedSpan, StartSpanOptions } from "./tracing/span-fields.ts";
 import type { SpanRecord } from "./tracing/span-record.ts";
+import type { Tracer } from "./tracing/tracer.ts";
 import type { AuthCheckResult } from "./workers/messages.ts";
 
 const defaultFlushTimeoutMs = 30_000;
+
+/**
+ * The tracer of a buffer's own project, for the package's other entries; `undefined` while tracing is off.
+ *
+ * @throws TypeError for a buffer of another copy of the package.
+ */
+export let tracerOf: (buffer: SpanBuffer) => Tracer | undefined;
 
 /** The longest that a timer of Node's can be. */
 const maxTimeoutMs = 2 ** 31 - 1;
@@ -20,6 +28,10 @@ const maxTimeoutMs = 2 ** 31 - 1;
  * One instance a process is the rule; each has a pump thread of its own, and one more for each further destination.
  */
 export class SpanBuffer implements SpanDestination {
+  static {
+    tracerOf = (buffer) => buffer.#running[0]?.tracer;
+  }
+
   readonly #options: ResolvedOptions;
   /** The buffer's own and those of further destinations; none while tracing is off. */
   readonly #running: PipelineDestination[] = [];

@@ -19,24 +19,38 @@ export interface ConstantFields {
 const environmentAttributes = ["langfuse.environment", "deployment.environment.name", "deployment.environment"];
 const releaseAttributes = ["langfuse.release"];
 
+/** What many spans share, as it stands in each of them. */
+export type Surroundings = Pick<SpanPayload, "resource" | "scope">;
+
+const noSurroundings: Surroundings = {};
+
 /** Chooses the constants of each span. There are few combinations, and each is made once. */
 export class ConstantFieldsTable {
   readonly #constants: Constants;
+  readonly #surroundings: Surroundings;
   readonly #isEmpty: boolean;
   readonly #byCombination: (ConstantFields | undefined)[] = [];
 
-  constructor(constants: Constants) {
+  /** @param surroundings of all the spans that will be asked about, which do not hold them themselves. */
+  constructor(constants: Constants, surroundings: Surroundings = noSurroundings) {
     this.#constants = constants;
+    this.#surroundings = surroundings;
     const { environment, release, serviceName } = constants;
-    this.#isEmpty = environment === undefined && release === undefined && serviceName === undefined;
+    this.#isEmpty =
+      surroundings === noSurroundings &&
+      environment === undefined &&
+      release === undefined &&
+      serviceName === undefined;
   }
 
   /** Those that this span does not override; `undefined`: none. May throw what the span's getters throw. */
   for(payload: SpanPayload): ConstantFields | undefined {
     if (this.#isEmpty) return undefined;
-    const hasEnvironment = payload.environment !== undefined || names(payload, environmentAttributes);
-    const hasRelease = payload.release !== undefined || names(payload, releaseAttributes);
-    const hasService = payload.serviceName !== undefined || payload.resource !== undefined;
+    const { resource = payload.resource } = this.#surroundings;
+    const { attributes } = payload;
+    const hasEnvironment = payload.environment !== undefined || names(attributes, resource, environmentAttributes);
+    const hasRelease = payload.release !== undefined || names(attributes, resource, releaseAttributes);
+    const hasService = payload.serviceName !== undefined || resource !== undefined;
     const combination = (hasEnvironment ? 1 : 0) + (hasRelease ? 2 : 0) + (hasService ? 4 : 0);
     return (this.#byCombination[combination] ??= this.#make(hasEnvironment, hasRelease, hasService));
   }
@@ -44,6 +58,7 @@ export class ConstantFieldsTable {
   #make(hasEnvironment: boolean, hasRelease: boolean, hasService: boolean): ConstantFields | undefined {
     const { environment, release, serviceName } = this.#constants;
     const fields: Partial<SpanPayload> = {
+      ...this.#surroundings,
       ...(hasEnvironment || environment === undefined ? {} : { environment }),
       ...(hasRelease || release === undefined ? {} : { release }),
       ...(hasService || serviceName === undefined ? {} : { serviceName }),
@@ -54,7 +69,11 @@ export class ConstantFieldsTable {
   }
 }
 
-function names({ attributes, resource }: SpanPayload, wanted: readonly string[]): boolean {
+function names(
+  attributes: PayloadAttributes | undefined,
+  resource: SpanPayload["resource"],
+  wanted: readonly string[],
+): boolean {
   return hasAnyAttribute(attributes, wanted) || hasAnyAttribute(resource?.attributes, wanted);
 }
 

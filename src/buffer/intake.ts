@@ -37,7 +37,7 @@ export class Intake {
   readonly ring: RingProducer;
   readonly #overflow: Overflow;
   readonly #pulse: Pulse;
-  readonly #maxSpanBytes: number;
+  readonly maxSpanBytes: number;
   readonly #crashLog: CrashLog | undefined;
   #mover: NodeJS.Timeout | undefined;
   #closed = false;
@@ -51,7 +51,7 @@ export class Intake {
     this.ring = new RingProducer(options.ring);
     this.#overflow = new Overflow(options.maxMemoryBytes);
     this.#pulse = new Pulse(this.ring);
-    this.#maxSpanBytes = options.maxSpanBytes;
+    this.maxSpanBytes = options.maxSpanBytes;
     this.#crashLog = options.crashLog;
   }
 
@@ -132,7 +132,7 @@ export class Intake {
 
   #keep(payload: SpanPayload, constants: ConstantFields | undefined): boolean {
     const ending = constants?.bytes;
-    const { text, truncated } = serialise(payload, this.#maxSpanBytes - (ending === undefined ? 0 : ending.length));
+    const { text, truncated } = serialise(payload, this.maxSpanBytes - (ending === undefined ? 0 : ending.length));
     if (truncated) this.#truncated++;
     if (this.#overflow.count > 0) this.#overflow.moveTo(this.ring, moveBytesPerCall);
     if (this.#overflow.count === 0 && this.ring.pushText(text, ending)) {

@@ -23,6 +23,10 @@ export interface SpanPayload {
   attributes?: PayloadAttributes;
   events?: PayloadEvent[];
   links?: PayloadLink[];
+  /** What the span's maker had no room for; absent: nothing. */
+  droppedAttributesCount?: number;
+  droppedEventsCount?: number;
+  droppedLinksCount?: number;
   /** OTLP's status: 0 unset, 1 ok, 2 error. */
   status?: { code: number; message?: string };
   resource?: { attributes?: PayloadAttributes };
@@ -58,6 +62,7 @@ export interface PayloadEvent {
   /** Nanoseconds since 1970, decimal. */
   timeUnixNano: string;
   attributes?: PayloadAttributes;
+  droppedAttributesCount?: number;
 }
 
 export interface PayloadLink {
@@ -65,6 +70,7 @@ export interface PayloadLink {
   spanId: string;
   traceState?: string;
   attributes?: PayloadAttributes;
+  droppedAttributesCount?: number;
 }
 
 export interface TraceFields {

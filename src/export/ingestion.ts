@@ -8,6 +8,7 @@ import { isRecord, toPlainAttributes } from "./attribute-values.ts";
 import { cleanBody, cleanEnvironment, cleanPayload, withMetadata } from "./clean-fields.ts";
 import { sdkName } from "./envelope.ts";
 import { langfuseFields } from "./langfuse-fields.ts";
+import { droppedCountNames, droppedCounts } from "./otlp.ts";
 import { eventTypeFor, isOldType } from "./observation-type.ts";
 import { type ResolvedSpan, resolveFields, typeOf } from "./resolve-fields.ts";
 
@@ -105,7 +106,8 @@ function openTelemetryRest(
   }
   rest["events"] = restEvents.map(withPlainAttributes);
   rest["links"] = Array.isArray(payload.links) ? payload.links.map(withPlainAttributes) : [];
-  return Object.fromEntries(Object.entries(rest).filter(([, value]) => Object.keys(value as object).length > 0));
+  const isAny = ([, value]: [string, unknown]): boolean => Object.keys(value as object).length > 0;
+  return { ...Object.fromEntries(Object.entries(rest).filter(isAny)), ...droppedCounts(payload, droppedCountNames) };
 }
 
 function plain(attributes: unknown): Record<string, unknown> {

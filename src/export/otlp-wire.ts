@@ -20,13 +20,22 @@ export const inSpan = {
   startTimeUnixNano: 0x39,
   endTimeUnixNano: 0x41,
   attributes: 0x4a,
+  droppedAttributesCount: 0x50,
   events: 0x5a,
+  droppedEventsCount: 0x60,
   links: 0x6a,
+  droppedLinksCount: 0x70,
   status: 0x7a,
 } as const;
 
-export const inEvent = { timeUnixNano: 0x09, name: 0x12, attributes: 0x1a } as const;
-export const inLink = { traceId: 0x0a, spanId: 0x12, traceState: 0x1a, attributes: 0x22 } as const;
+export const inEvent = { timeUnixNano: 0x09, name: 0x12, attributes: 0x1a, droppedAttributesCount: 0x20 } as const;
+export const inLink = {
+  traceId: 0x0a,
+  spanId: 0x12,
+  traceState: 0x1a,
+  attributes: 0x22,
+  droppedAttributesCount: 0x28,
+} as const;
 export const inStatus = { message: 0x12, code: 0x18 } as const;
 export const inKeyValue = { key: 0x0a, value: 0x12 } as const;
 /** In `ArrayValue` and `KeyValueList`. */

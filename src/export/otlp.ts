@@ -34,8 +34,17 @@ export interface OtlpSpan {
   startTimeUnixNano: string;
   endTimeUnixNano: string;
   attributes: OtlpKeyValue[];
-  events?: { name: string; timeUnixNano: string; attributes: OtlpKeyValue[] }[];
-  links?: { traceId: string; spanId: string; traceState?: string; attributes: OtlpKeyValue[] }[];
+  events?: { name: string; timeUnixNano: string; attributes: OtlpKeyValue[]; droppedAttributesCount?: number }[];
+  links?: {
+    traceId: string;
+    spanId: string;
+    traceState?: string;
+    attributes: OtlpKeyValue[];
+    droppedAttributesCount?: number;
+  }[];
+  droppedAttributesCount?: number;
+  droppedEventsCount?: number;
+  droppedLinksCount?: number;
   status: { code?: number; message?: string };
 }
 
@@ -46,6 +55,8 @@ export interface EnvelopedSpan {
 }
 
 export const internalKind = 1;
+/** Of what the span's maker had no room for. */
+export const droppedCountNames = ["droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"] as const;
 /** Of the attributes that mean something to Langfuse alone. */
 export const ownPrefix = "langfuse.";
 export const tagsAttribute = "langfuse.trace.tags";
@@ -91,17 +102,39 @@ function otlpSpan(raw: SpanPayload): OtlpSpan {
     attributes: spanAttributes(payload),
     ...(Array.isArray(payload.events) ? { events: payload.events.map(otlpEvent) } : {}),
     ...(Array.isArray(payload.links) ? { links: payload.links.map(otlpLink) } : {}),
+    ...droppedCounts(payload, droppedCountNames),
     status: payload.status ?? {},
   };
 }
 
-export function otlpEvent({ name, timeUnixNano, attributes }: PayloadEvent): NonNullable<OtlpSpan["events"]>[number] {
-  return { name, timeUnixNano, attributes: toKeyValues(attributes) };
+export function otlpEvent(event: PayloadEvent): NonNullable<OtlpSpan["events"]>[number] {
+  const { name, timeUnixNano, attributes } = event;
+  return { name, timeUnixNano, attributes: toKeyValues(attributes), ...droppedCounts(event, attributesCountName) };
 }
 
-export function otlpLink({ attributes, ...link }: PayloadLink): NonNullable<OtlpSpan["links"]>[number] {
-  return { ...link, attributes: toKeyValues(attributes) };
+export function otlpLink(payload: PayloadLink): NonNullable<OtlpSpan["links"]>[number] {
+  const { attributes, droppedAttributesCount: _checked, ...link } = payload;
+  return { ...link, attributes: toKeyValues(attributes), ...droppedCounts(payload, attributesCountName) };
 }
+
+const attributesCountName = ["droppedAttributesCount"] as const;
+
+/** Those of these counts that are there and are counts. */
+export function droppedCounts<Name extends string>(
+  part: Readonly<Partial<Record<Name, unknown>>>,
+  names: readonly Name[],
+): Partial<Record<Name, number>> {
+  const counts: Partial<Record<Name, number>> = {};
+  for (const name of names) {
+    const count = part[name];
+    if (typeof count === "number" && Number.isInteger(count) && count >= 0 && count <= mostDropped)
+      counts[name] = count;
+  }
+  return counts;
+}
+
+/** More is not told apart by anybody, and what is below fits every reader's integers. */
+const mostDropped = 999_999_999;
 
 /** The explicit fields first; then the span's own attributes, but for those whose place an explicit field has taken. */
 function spanAttributes(payload: SpanPayload): OtlpKeyValue[] {

@@ -6,7 +6,7 @@ import type { OtlpKeyValue, OtlpValue } from "./attribute-values.ts";
 import type { Envelope } from "./envelope.ts";
 import { partKind } from "./json-scanner.ts";
 import type { LangfuseField } from "./langfuse-fields.ts";
-import type { EnvelopedSpan, OtlpSpan } from "./otlp.ts";
+import { droppedCountNames, type EnvelopedSpan, type OtlpSpan } from "./otlp.ts";
 import {
   inAnyValue,
   inEvent,
@@ -23,6 +23,7 @@ import {
 } from "./otlp-wire.ts";
 import {
   isTextEntry,
+  scannedCount,
   scannedEvents,
   scannedKind,
   scannedLinks,
@@ -99,6 +100,9 @@ export class ProtobufRequest {
     if (environment !== undefined) this.#attribute(inSpan.attributes, environment);
     if (scanner.has(part.events)) this.#events(scannedEvents(bytes, scanner));
     if (scanner.has(part.links)) this.#links(scannedLinks(bytes, scanner));
+    for (const name of droppedCountNames) {
+      if (scanner.has(part[name])) writer.varint(inSpan[name], scannedCount(bytes, scanner, part[name]));
+    }
     if (scanner.has(part.status)) this.#status(scannedStatus(bytes, scanner));
     writer.close(mark);
   }
@@ -185,29 +189,36 @@ export class ProtobufRequest {
     this.#attributes(inSpan.attributes, span.attributes);
     if (span.events !== undefined) this.#events(span.events);
     if (span.links !== undefined) this.#links(span.links);
+    for (const name of droppedCountNames) this.#dropped(inSpan[name], span[name]);
     this.#status(span.status);
     writer.close(mark);
   }
 
   #events(events: NonNullable<OtlpSpan["events"]>): void {
-    for (const { name, timeUnixNano, attributes } of events) {
+    for (const { name, timeUnixNano, attributes, droppedAttributesCount } of events) {
       const mark = this.#writer.open(inSpan.events);
       this.#time(inEvent.timeUnixNano, timeUnixNano);
       this.#writer.text(inEvent.name, textOf(name));
       this.#attributes(inEvent.attributes, attributes);
+      this.#dropped(inEvent.droppedAttributesCount, droppedAttributesCount);
       this.#writer.close(mark);
     }
   }
 
   #links(links: NonNullable<OtlpSpan["links"]>): void {
-    for (const { traceId, spanId, traceState, attributes } of links) {
+    for (const { traceId, spanId, traceState, attributes, droppedAttributesCount } of links) {
       const mark = this.#writer.open(inSpan.links);
       this.#id(inLink.traceId, traceId);
       this.#id(inLink.spanId, spanId);
       if (traceState !== undefined) this.#writer.text(inLink.traceState, textOf(traceState));
       this.#attributes(inLink.attributes, attributes);
+      this.#dropped(inLink.droppedAttributesCount, droppedAttributesCount);
       this.#writer.close(mark);
     }
+  }
+
+  #dropped(tag: number, count: number | undefined): void {
+    if (count !== undefined) this.#writer.varint(tag, count);
   }
 
   #status({ code, message }: OtlpSpan["status"]): void {

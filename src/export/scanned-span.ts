@@ -6,6 +6,7 @@ import { type OtlpKeyValue, type OtlpValue, readableValue, toOtlpValue } from ".
 import { partKind } from "./json-scanner.ts";
 import { startsWith } from "./key-table.ts";
 import {
+  droppedCountNames,
   type EnvelopedSpan,
   internalKind,
   type OtlpSpan,
@@ -36,12 +37,20 @@ export function scannedSpan(bytes: Buffer, scanner: SpanScanner): EnvelopedSpan 
   if (scanner.has(part.traceState)) span.traceState = textAt(bytes, scanner, part.traceState);
   if (scanner.has(part.events)) span.events = scannedEvents(bytes, scanner);
   if (scanner.has(part.links)) span.links = scannedLinks(bytes, scanner);
+  for (const name of droppedCountNames) {
+    if (scanner.has(part[name])) span[name] = scannedCount(bytes, scanner, part[name]);
+  }
   if (environment !== undefined && !scanner.saysEnvironment) span.attributes.push(environment);
   return { envelope, span };
 }
 
 export function scannedKind(bytes: Buffer, scanner: SpanScanner): number {
   return scanner.has(part.kind) ? (bytes[scanner.starts[part.kind] as number] as number) - 0x30 : internalKind;
+}
+
+/** Of the parts that are counts; to be asked for only when it is there. */
+export function scannedCount(bytes: Buffer, scanner: SpanScanner, index: number): number {
+  return Number(cut(bytes, scanner, index));
 }
 
 export function scannedStatus(bytes: Buffer, scanner: SpanScanner): OtlpSpan["status"] {

@@ -39,8 +39,11 @@ export const part = {
   resource: 11,
   scope: 12,
   serviceName: 13,
+  droppedAttributesCount: 14,
+  droppedEventsCount: 15,
+  droppedLinksCount: 16,
 } as const;
-export const firstEntry = 14;
+export const firstEntry = 17;
 
 /** Whose members are read. */
 const within = { span: 0, attributes: 1, trace: 2, spread: 3 } as const;
@@ -163,8 +166,18 @@ export class SpanScanner extends KeyValueScanner {
       this.#isAbsentOr(part.status, partKind.object) &&
       this.#isAbsentOr(part.resource, partKind.object) &&
       this.#isAbsentOr(part.scope, partKind.object) &&
-      this.#isAbsentOr(part.serviceName, partKind.text)
+      this.#isAbsentOr(part.serviceName, partKind.text) &&
+      this.#isAbsentOrCount(part.droppedAttributesCount) &&
+      this.#isAbsentOrCount(part.droppedEventsCount) &&
+      this.#isAbsentOrCount(part.droppedLinksCount)
     );
+  }
+
+  /** Nine digits are surely below 2^31. */
+  #isAbsentOrCount(index: number): boolean {
+    if (!this.has(index)) return true;
+    const { bytes, kinds, starts, ends } = this;
+    return kinds[index] === partKind.number && isDigits(bytes, starts[index] as number, ends[index] as number, 9);
   }
 
   #isAbsentOr(index: number, kind: number): boolean {

@@ -88,6 +88,9 @@ export class Decoder extends ValueReader {
       attributes,
       events,
       links,
+      droppedAttributesCount: undefined,
+      droppedEventsCount: undefined,
+      droppedLinksCount: undefined,
       status: {},
     };
     while (this.position < end) {
@@ -120,11 +123,20 @@ export class Decoder extends ValueReader {
         case 74: // 9 attributes
           attributes.push(this.keyValue(end, 0));
           break;
+        case 80: // 10 dropped_attributes_count
+          span.droppedAttributesCount = this.varint();
+          break;
         case 90: // 11 events
           events.push(this.#event(end));
           break;
+        case 96: // 12 dropped_events_count
+          span.droppedEventsCount = this.varint();
+          break;
         case 106: // 13 links
           links.push(this.#link(end));
+          break;
+        case 112: // 14 dropped_links_count
+          span.droppedLinksCount = this.varint();
           break;
         case 122: // 15 status
           span.status = this.#status(end);
@@ -225,12 +237,13 @@ export class Decoder extends ValueReader {
   #event(outerEnd: number): NonNullable<OtlpSpan["events"]>[number] {
     const end = this.part(outerEnd);
     const attributes: OtlpKeyValue[] = [];
-    const event = { name: "", timeUnixNano: "0", attributes };
+    const event: NonNullable<OtlpSpan["events"]>[number] = { name: "", timeUnixNano: "0", attributes };
     while (this.position < end) {
       const tag = this.varint();
       if (tag === 9) event.timeUnixNano = this.fixed64();
       else if (tag === 18) event.name = this.knownText();
       else if (tag === 26) attributes.push(this.keyValue(end, 0));
+      else if (tag === 32) event.droppedAttributesCount = this.varint();
       else this.skip(tag);
     }
     this.leave(end);
@@ -247,6 +260,7 @@ export class Decoder extends ValueReader {
       else if (tag === 18) link.spanId = this.hex();
       else if (tag === 26) link.traceState = this.text();
       else if (tag === 34) attributes.push(this.keyValue(end, 0));
+      else if (tag === 40) link.droppedAttributesCount = this.varint();
       else this.skip(tag);
     }
     this.leave(end);

@@ -145,26 +145,41 @@ function soundSpan(raw: Record<string, unknown>): OtlpSpan {
     attributes: soundAttributes(raw["attributes"], count),
     events: soundEvents(raw["events"], count),
     links: soundLinks(raw["links"], count),
+    droppedAttributesCount: countOf(raw["droppedAttributesCount"]),
+    droppedEventsCount: countOf(raw["droppedEventsCount"]),
+    droppedLinksCount: countOf(raw["droppedLinksCount"]),
     status: soundStatus(raw["status"]),
   };
   return span as OtlpSpan;
 }
 
 function soundEvents(list: unknown, count: PartCount): Events {
-  return each(list, count, ({ name, timeUnixNano, attributes }) => ({
+  return each(list, count, ({ name, timeUnixNano, attributes, droppedAttributesCount }) => ({
     name: textOf(name) ?? "",
     timeUnixNano: timeOf(timeUnixNano) ?? "0",
     attributes: soundAttributes(attributes, count),
+    ...droppedAttributes(droppedAttributesCount),
   }));
 }
 
 function soundLinks(list: unknown, count: PartCount): Links {
-  return each(list, count, ({ traceId, spanId, traceState, attributes }) => ({
+  return each(list, count, ({ traceId, spanId, traceState, attributes, droppedAttributesCount }) => ({
     traceId: textOf(traceId) ?? "",
     spanId: textOf(spanId) ?? "",
     ...(typeof traceState === "string" ? { traceState } : {}),
     attributes: soundAttributes(attributes, count),
+    ...droppedAttributes(droppedAttributesCount),
   }));
+}
+
+function droppedAttributes(value: unknown): { droppedAttributesCount?: number } {
+  const count = countOf(value);
+  return count === undefined ? {} : { droppedAttributesCount: count };
+}
+
+function countOf(value: unknown): number | undefined {
+  const count = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value;
+  return typeof count === "number" && Number.isInteger(count) && count >= 0 ? count : undefined;
 }
 
 function each<Part>(list: unknown, count: PartCount, sound: (entry: Record<string, unknown>) => Part): Part[] {

@@ -23,8 +23,22 @@ export interface OtlpSpan {
   startTimeUnixNano?: string | number;
   endTimeUnixNano?: string | number;
   attributes?: OtlpKeyValue[];
-  events?: { timeUnixNano?: string | number; name?: string; attributes?: OtlpKeyValue[] }[];
-  links?: { traceId?: string; spanId?: string; traceState?: string; attributes?: OtlpKeyValue[] }[];
+  events?: {
+    timeUnixNano?: string | number;
+    name?: string;
+    attributes?: OtlpKeyValue[];
+    droppedAttributesCount?: number;
+  }[];
+  links?: {
+    traceId?: string;
+    spanId?: string;
+    traceState?: string;
+    attributes?: OtlpKeyValue[];
+    droppedAttributesCount?: number;
+  }[];
+  droppedAttributesCount?: number;
+  droppedEventsCount?: number;
+  droppedLinksCount?: number;
   status?: { code?: number; message?: string };
 }
 

@@ -22,10 +22,27 @@ export interface SpanRecord {
   endTimeUnixNano: UnixNano;
   /** A plain object, or OTLP's `[{ key, value: { stringValue } }]`. */
   attributes?: PayloadAttributes | undefined;
-  events?: readonly { name: string; timeUnixNano: UnixNano; attributes?: PayloadAttributes | undefined }[] | undefined;
-  links?:
-    | readonly { traceId: string; spanId: string; traceState?: string; attributes?: PayloadAttributes | undefined }[]
+  events?:
+    | readonly {
+        name: string;
+        timeUnixNano: UnixNano;
+        attributes?: PayloadAttributes | undefined;
+        droppedAttributesCount?: number | undefined;
+      }[]
     | undefined;
+  links?:
+    | readonly {
+        traceId: string;
+        spanId: string;
+        traceState?: string;
+        attributes?: PayloadAttributes | undefined;
+        droppedAttributesCount?: number | undefined;
+      }[]
+    | undefined;
+  /** What the span's maker had no room for, below 1,000,000,000. Default: 0. */
+  droppedAttributesCount?: number | undefined;
+  droppedEventsCount?: number | undefined;
+  droppedLinksCount?: number | undefined;
   /** OTLP's status: 0 unset, 1 ok, 2 error. */
   status?: { code?: number; message?: string } | undefined;
   resource?: { attributes?: PayloadAttributes | undefined } | undefined;
@@ -70,6 +87,9 @@ const recordKeys = [
   "attributes",
   "events",
   "links",
+  "droppedAttributesCount",
+  "droppedEventsCount",
+  "droppedLinksCount",
   "status",
   "resource",
   "scope",
@@ -106,6 +126,9 @@ function recordToPayload(record: SpanRecord): SpanPayload {
     attributes: record.attributes,
     events: events?.map(eventOf),
     links: record.links as SpanPayload["links"],
+    droppedAttributesCount: record.droppedAttributesCount,
+    droppedEventsCount: record.droppedEventsCount,
+    droppedLinksCount: record.droppedLinksCount,
     status: record.status as SpanPayload["status"],
     resource: record.resource as SpanPayload["resource"],
     scope: record.scope as SpanPayload["scope"],

@@ -1,4 +1,10 @@
-import { type ConstantFields, ConstantFieldsTable, type Constants } from "../buffer/constant-fields.ts";
+import {
+  type ConstantFields,
+  ConstantFieldsTable,
+  type Constants,
+  type Surroundings,
+} from "../buffer/constant-fields.ts";
+import { serialise } from "../buffer/serialise.ts";
 import type { SpanPayload } from "../buffer/span-payload.ts";
 import { activeFor, isContextUsed } from "./context.ts";
 import { isSampled } from "./ids.ts";
@@ -10,6 +16,8 @@ import type { TraceUpdates } from "./trace-updates.ts";
 
 /** Where finished spans go. */
 export interface SpanSink {
+  /** What a larger span is cut to. */
+  readonly maxSpanBytes: number;
   offer(payload: SpanPayload, constants: ConstantFields | undefined): boolean;
   sampleOut(): boolean;
 }
@@ -21,6 +29,9 @@ export interface TracerOptions extends Constants {
   /** 0 … 1 */
   sampleRate: number;
 }
+
+/** Of what a span may be, surroundings that are written once take at most this part: they are not cut with the span. */
+const largestSharedPart = 1 / 4;
 
 /** Makes spans and hands finished ones to the sink. */
 export class Tracer implements SpanOwner {
@@ -54,11 +65,30 @@ export class Tracer implements SpanOwner {
     return this.offer(payload);
   }
 
+  /**
+   * Hands over spans that somebody else has made and that share their surroundings, whose text is made once. What is
+   * returned is as `record`, but for spans in the stored form, without those parts. Never throws.
+   */
+  recorderFor(surroundings: Surroundings): (payload: SpanPayload) => boolean {
+    const { sampleRate, sink } = this.options;
+    const { text, truncated } = serialise(surroundings as SpanPayload, sink.maxSpanBytes * largestSharedPart);
+    if (truncated) return (payload) => this.record({ ...payload, ...surroundings } as SpanRecord);
+    const constants = new ConstantFieldsTable(this.options, JSON.parse(text) as Surroundings);
+    return (payload) => {
+      if (sampleRate < 1 && !isSampled(payload.traceId, sampleRate)) return sink.sampleOut();
+      return this.#offer(payload, constants);
+    };
+  }
+
   /** Hands a finished span to the sink, with what all spans of this buffer say. Never throws. */
   offer(payload: SpanPayload): boolean {
+    return this.#offer(payload, this.#constants);
+  }
+
+  #offer(payload: SpanPayload, table: ConstantFieldsTable): boolean {
     let constants: ConstantFields | undefined;
     try {
-      constants = this.#constants.for(payload);
+      constants = table.for(payload);
     } catch {
       // Attributes that cannot even be looked at: the serialiser marks them.
     }

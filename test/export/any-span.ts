@@ -85,14 +85,26 @@ const hex = (digits: number): fc.Arbitrary<string> =>
 const identity = { traceId: hex(32), spanId: hex(16), name: text, startTimeUnixNano: nanos, endTimeUnixNano: nanos };
 const counts = fc.dictionary(fc.string({ maxLength: 8 }), fc.nat(), { maxKeys: 4 });
 
+/** A count, and sometimes what is none. */
+const dropped = fc.oneof(
+  { arbitrary: fc.constantFrom(0, 1, 300, 999_999_999), weight: 5 },
+  fc.constantFrom<unknown>(2 ** 31, -1, 0.5, "3", null),
+);
+/** An event or a link, which may have lost attributes. */
+const losing = (fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<unknown> =>
+  fc.record({ ...fields, droppedAttributesCount: dropped }, { requiredKeys: Object.keys(fields) as never[] });
+
 export const record: fc.Arbitrary<SpanPayload> = fc.record(
   {
     ...identity,
     parentSpanId: hex(16),
     kind: fc.nat(5),
     attributes,
-    events: fc.array(fc.record({ name: text, timeUnixNano: nanos, attributes }), { maxLength: 2 }),
-    links: fc.array(fc.record({ traceId: hex(32), spanId: hex(16), attributes }), { maxLength: 2 }),
+    events: fc.array(losing({ name: text, timeUnixNano: nanos, attributes }), { maxLength: 2 }),
+    links: fc.array(losing({ traceId: hex(32), spanId: hex(16), attributes }), { maxLength: 2 }),
+    droppedAttributesCount: dropped,
+    droppedEventsCount: dropped,
+    droppedLinksCount: dropped,
     status: fc.record({ code: fc.nat(2), message: text }, { requiredKeys: [] }),
     resource: fc.record({ attributes }),
     scope: fc.record({ name: text, version: text, attributes }, { requiredKeys: [] }),

@@ -54,6 +54,13 @@ const id = (bytes: number): fc.Arbitrary<string> =>
     return Buffer.from(id).toString("hex");
   });
 
+/** Attributes that an event or a link may have lost; nearly all have lost none. */
+const losing = <Part>(part: fc.Arbitrary<Part>): fc.Arbitrary<Part> =>
+  fc.oneof(
+    { arbitrary: part, weight: 3 },
+    fc.tuple(part, fc.nat(200)).map(([one, droppedAttributesCount]) => ({ ...one, droppedAttributesCount })),
+  );
+
 const span: fc.Arbitrary<OtlpSpan> = fc.record(
   {
     traceId: id(16),
@@ -65,8 +72,11 @@ const span: fc.Arbitrary<OtlpSpan> = fc.record(
     startTimeUnixNano: unixNano,
     endTimeUnixNano: unixNano,
     attributes,
-    events: fc.array(fc.record({ name: text, timeUnixNano: unixNano, attributes }), { maxLength: 2 }),
-    links: fc.array(fc.record({ traceId: id(16), spanId: id(8), attributes }), { maxLength: 2 }),
+    events: fc.array(losing(fc.record({ name: text, timeUnixNano: unixNano, attributes })), { maxLength: 2 }),
+    links: fc.array(losing(fc.record({ traceId: id(16), spanId: id(8), attributes })), { maxLength: 2 }),
+    droppedAttributesCount: fc.nat(2 ** 31 - 1),
+    droppedEventsCount: fc.nat(200),
+    droppedLinksCount: fc.nat(200),
     status: fc.record({ code: fc.nat(2), message: text }),
   },
   { requiredKeys: ["traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano"] },

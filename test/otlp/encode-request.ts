@@ -34,11 +34,15 @@ function encodeSpan(writer: PbfWriter, span: OtlpSpan): void {
   fixed64(writer, 7, span.startTimeUnixNano);
   fixed64(writer, 8, span.endTimeUnixNano);
   attributes(writer, 9, span.attributes);
+  count(writer, 10, span.droppedAttributesCount);
+  count(writer, 12, span.droppedEventsCount);
+  count(writer, 14, span.droppedLinksCount);
   for (const event of span.events ?? []) {
     message(writer, 11, (inner) => {
       fixed64(inner, 1, event.timeUnixNano);
       text(inner, 2, event.name);
       attributes(inner, 3, event.attributes);
+      count(inner, 4, event.droppedAttributesCount);
     });
   }
   for (const link of span.links ?? []) {
@@ -47,6 +51,7 @@ function encodeSpan(writer: PbfWriter, span: OtlpSpan): void {
       hex(inner, 2, link.spanId);
       text(inner, 3, link.traceState);
       attributes(inner, 4, link.attributes);
+      count(inner, 5, link.droppedAttributesCount);
     });
   }
   const { status } = span;
@@ -98,6 +103,10 @@ function message(writer: PbfWriter, tag: number, write: (inner: PbfWriter) => vo
 /** As bytes: the library's own texts are wrong beyond U+1FFFF. */
 function text(writer: PbfWriter, tag: number, value: string | undefined): void {
   if (value !== undefined) writer.writeBytesField(tag, Buffer.from(value));
+}
+
+function count(writer: PbfWriter, tag: number, value: number | undefined): void {
+  if (value !== undefined) writer.writeVarintField(tag, value);
 }
 
 function hex(writer: PbfWriter, tag: number, value: string | undefined): void {

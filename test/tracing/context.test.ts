@@ -84,6 +84,7 @@ test("10,000 conversations at once, of 20 awaits each: no span under a wrong par
       traces.set(name, traceId);
       return true;
     },
+    maxSpanBytes: 1_000_000,
     sampleOut: () => false,
   };
   const { tracer } = makeTracer({ sink });

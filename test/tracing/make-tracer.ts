@@ -27,6 +27,7 @@ export function makeTracer(options: Partial<TracerOptions> = {}): TracerBench {
       spans.push(structuredClone({ ...payload, ...constants?.fields }));
       return true;
     },
+    maxSpanBytes: 1_000_000,
     sampleOut,
   };
   const scoreSink = {

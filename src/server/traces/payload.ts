@@ -12,7 +12,7 @@ const noSpanId = "0".repeat(16);
 
 /**
  * Resource and scope go along as they are, one object for all spans that share it. A kind that is absent is OTLP's 0,
- * unspecified. Flags, counts of what the sender dropped, and schema URLs are left behind: Langfuse does not read them.
+ * unspecified. Flags and schema URLs are left behind: Langfuse does not read them.
  *
  * @param source of which `identityFault` says nothing.
  */
@@ -31,6 +31,10 @@ export function payloadOf({ span, resource, scope }: SourceSpan): SpanPayload {
     attributes: span.attributes,
     events: events === undefined || events.length === 0 ? undefined : (events as SpanPayload["events"]),
     links: links === undefined || links.length === 0 ? undefined : links.map(linkOf),
+    // 0 is the same as absent.
+    droppedAttributesCount: span.droppedAttributesCount || undefined,
+    droppedEventsCount: span.droppedEventsCount || undefined,
+    droppedLinksCount: span.droppedLinksCount || undefined,
     status: statusOf(span.status),
     resource,
     scope,
@@ -39,12 +43,14 @@ export function payloadOf({ span, resource, scope }: SourceSpan): SpanPayload {
 }
 
 /** A link to nowhere may still say something by its attributes. */
-function linkOf({ traceId, spanId, traceState, attributes }: NonNullable<OtlpSpan["links"]>[number]): PayloadLink {
+function linkOf(link: NonNullable<OtlpSpan["links"]>[number]): PayloadLink {
+  const { traceId, spanId, traceState, attributes, droppedAttributesCount } = link;
   return {
     traceId: isTraceId(traceId) ? traceId.toLowerCase() : noTraceId,
     spanId: isSpanId(spanId) ? spanId.toLowerCase() : noSpanId,
     ...(traceState === undefined || traceState === "" ? {} : { traceState }),
     ...(attributes === undefined || attributes.length === 0 ? {} : { attributes }),
+    ...(droppedAttributesCount ? { droppedAttributesCount } : {}),
   };
 }
 

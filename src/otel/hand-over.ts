@@ -1,0 +1,67 @@
+/** From OpenTelemetry's finished spans into a buffer. */
+import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import type { SpanPayload } from "../buffer/span-payload.ts";
+import { type SpanBuffer, tracerOf } from "../span-buffer.ts";
+import { isSampled } from "../tracing/ids.ts";
+import type { SpanRecord } from "../tracing/span-record.ts";
+import type { Tracer } from "../tracing/tracer.ts";
+import { payloadOf, surroundingsOf } from "./readable-span.ts";
+
+type Recorder = (payload: SpanPayload) => boolean;
+type Resource = ReadableSpan["resource"];
+type Scope = ReadableSpan["instrumentationScope"];
+
+/**
+ * All spans of a provider have the same resource object, and all of a tracer the same scope: what the two say is
+ * serialised once, and found again by the objects themselves.
+ */
+export class HandOver {
+  readonly #buffer: SpanBuffer;
+  readonly #tracer: Tracer | undefined;
+  readonly #recorders = new WeakMap<Resource, WeakMap<Scope, Recorder>>();
+  /** Those of the last span, which the next one nearly always has too. */
+  #resource: Resource | undefined;
+  #scope: Scope | undefined;
+  #record: Recorder = () => false;
+
+  constructor(buffer: SpanBuffer) {
+    this.#buffer = buffer;
+    this.#tracer = tracerOf(buffer);
+  }
+
+  /**
+   * `false`: the span is lost, and counted; one that nobody wants (tracing off, not in the sample) is none. Never throws:
+   * a span that cannot be read becomes a dead letter.
+   */
+  take(span: ReadableSpan): boolean {
+    const tracer = this.#tracer;
+    if (tracer === undefined) return true;
+    try {
+      const payload = payloadOf(span);
+      return this.#recorderOf(span, tracer)(payload) || !isSampled(payload.traceId, tracer.options.sampleRate);
+    } catch {
+      return this.#buffer.enqueue(span as unknown as SpanRecord);
+    }
+  }
+
+  #recorderOf(span: ReadableSpan, tracer: Tracer): Recorder {
+    const { resource, instrumentationScope } = span;
+    if (resource === this.#resource && instrumentationScope === this.#scope) return this.#record;
+    // What is not settled yet will say more.
+    if (resource.asyncAttributesPending === true) return tracer.recorderFor(surroundingsOf(span));
+    let byScope = this.#recorders.get(resource);
+    if (byScope === undefined) {
+      byScope = new WeakMap();
+      this.#recorders.set(resource, byScope);
+    }
+    let record = byScope.get(instrumentationScope);
+    if (record === undefined) {
+      record = tracer.recorderFor(surroundingsOf(span));
+      byScope.set(instrumentationScope, record);
+    }
+    this.#resource = resource;
+    this.#scope = instrumentationScope;
+    this.#record = record;
+    return record;
+  }
+}

@@ -1,0 +1,5 @@
+import "../node-version.ts";
+
+export type { DropInSettings } from "./settings.ts";
+export { BufferedSpanExporter } from "./span-exporter.ts";
+export { BufferedSpanProcessor } from "./span-processor.ts";
