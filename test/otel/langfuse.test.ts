@@ -26,8 +26,8 @@ const pixel = "data:image/png;base64,iVBORw0KGgo=";
 beforeAll(() => void context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));
 afterAll(() => context.disable());
 
-/** Every way of `@langfuse/tracing` to make a span, at a clock that moves a millisecond with each look. */
-async function program(): Promise<void> {
+/** Every way of `@langfuse/tracing` to make a span. `pass` lets time go by. */
+async function program(pass: (ms: number) => void): Promise<void> {
   const at = (ms: number): Date => new Date(1_793_520_000_000 + ms);
   const answer = observe(
     async (question: string) => {
@@ -62,6 +62,7 @@ async function program(): Promise<void> {
       );
       generation.otelSpan.addEvent("first token", { index: 0, words: ["Ze"] });
       generation.otelSpan.addLink({ context: root.otelSpan.spanContext(), attributes: { why: "test" } });
+      pass(401);
       generation.update({ output: { role: "assistant", content: "Zehn. token_xyz" } }).end();
       const tool = startObservation(
         "look up",
@@ -69,6 +70,7 @@ async function program(): Promise<void> {
         { asType: "tool" },
       );
       tool.startObservation("inner", { output: "10:00" }, { asType: "retriever" }).end();
+      pass(20);
       tool.end();
       startObservation("beep", { input: "🔔" }, { asType: "event" });
       await answer("Why?");
@@ -91,18 +93,21 @@ async function trace(params: LangfuseSpanProcessorParams, flush: () => Promise<u
   const provider = new BasicTracerProvider({ idGenerator: countingIds(), spanProcessors: [processor] });
   setLangfuseTracerProvider(provider);
   try {
-    let nowMs = 1_793_520_000_000;
     let elapsedMs = 1_000;
-    const date = vi.spyOn(Date, "now").mockImplementation(() => nowMs++);
-    const clock = vi.spyOn(performance, "now").mockImplementation(() => (elapsedMs += 0.25));
-    await program();
-    date.mockRestore();
+    vi.useFakeTimers({ toFake: ["Date"], now: 1_793_520_000_000 });
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => elapsedMs);
+    await program((ms) => {
+      elapsedMs += ms;
+      vi.advanceTimersByTime(ms);
+    });
     clock.mockRestore();
+    vi.useRealTimers();
     await provider.forceFlush();
     await flush();
     await provider.shutdown();
   } finally {
     vi.restoreAllMocks();
+    vi.useRealTimers();
     setLangfuseTracerProvider(null);
   }
 }
@@ -188,7 +193,7 @@ test("our processor beside theirs: `@langfuse/tracing` without `@langfuse/otel`"
   const provider = new BasicTracerProvider({ spanProcessors: [processor] });
   setLangfuseTracerProvider(provider);
   onTestFinished(() => setLangfuseTracerProvider(null));
-  await program();
+  await program(() => undefined);
   await provider.forceFlush();
   expect(server.spans().find(({ name }) => name === "llm")).toMatchObject({
     type: "GENERATION",
