@@ -45,6 +45,13 @@ module.exports = {
       to: { path: "^src/[^/]+\\.ts$" },
     },
     {
+      name: "otel-is-an-entry-of-its-own",
+      comment: "Who does not import it needs none of OpenTelemetry's packages",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/otel/" },
+      to: { path: "^src/otel/" },
+    },
+    {
       name: "no-cycles",
       severity: "error",
       from: {},
@@ -55,7 +62,8 @@ module.exports = {
       name: "no-development-packages",
       severity: "error",
       from: { path: "^src/" },
-      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"] },
+      // What is a peer too, for the entry that needs it, is there for development only here.
+      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], dependencyTypesNot: ["npm-peer"] },
     },
   ],
   options: {

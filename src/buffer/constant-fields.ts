@@ -48,8 +48,14 @@ export class ConstantFieldsTable {
     if (this.#isEmpty) return undefined;
     const { resource = payload.resource } = this.#surroundings;
     const { attributes } = payload;
-    const hasEnvironment = payload.environment !== undefined || names(attributes, resource, environmentAttributes);
-    const hasRelease = payload.release !== undefined || names(attributes, resource, releaseAttributes);
+    const { environment, release } = this.#constants;
+    // What the buffer does not say need not be looked for.
+    const hasEnvironment =
+      environment === undefined ||
+      payload.environment !== undefined ||
+      names(attributes, resource, environmentAttributes);
+    const hasRelease =
+      release === undefined || payload.release !== undefined || names(attributes, resource, releaseAttributes);
     const hasService = payload.serviceName !== undefined || resource !== undefined;
     const combination = (hasEnvironment ? 1 : 0) + (hasRelease ? 2 : 0) + (hasService ? 4 : 0);
     return (this.#byCombination[combination] ??= this.#make(hasEnvironment, hasRelease, hasService));

@@ -106,8 +106,10 @@ function openTelemetryRest(
   }
   rest["events"] = restEvents.map(withPlainAttributes);
   rest["links"] = Array.isArray(payload.links) ? payload.links.map(withPlainAttributes) : [];
-  const isAny = ([, value]: [string, unknown]): boolean => Object.keys(value as object).length > 0;
-  return { ...Object.fromEntries(Object.entries(rest).filter(isAny)), ...droppedCounts(payload, droppedCountNames) };
+  return {
+    ...Object.fromEntries(Object.entries(rest).filter(([, value]) => Object.keys(value as object).length > 0)),
+    ...droppedCounts(payload, droppedCountNames),
+  };
 }
 
 function plain(attributes: unknown): Record<string, unknown> {

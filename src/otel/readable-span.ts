@@ -2,7 +2,7 @@
  * From a finished span of OpenTelemetry's SDK (`ReadableSpan`) to its stored form. Runs on the caller's thread for every
  * span: nothing is copied that is serialised right afterwards anyway, and what is empty is left out.
  */
-import type { Attributes, HrTime, Link } from "@opentelemetry/api";
+import { type Attributes, type HrTime, type Link, SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import type { ReadableSpan, TimedEvent } from "@opentelemetry/sdk-trace-base";
 import type { PayloadEvent, PayloadLink, SpanPayload } from "../buffer/span-payload.ts";
 
@@ -20,7 +20,7 @@ export function payloadOf(span: ReadableSpan): SpanPayload {
     traceState: traceState?.serialize() || undefined,
     name: span.name,
     // The API counts from 0, "internal", which is what a stored span without a kind is; OTLP has 0 for "unspecified".
-    kind: kind === 0 ? undefined : kind + 1,
+    kind: kind === SpanKind.INTERNAL ? undefined : kind + 1,
     startTimeUnixNano: unixNano(span.startTime),
     endTimeUnixNano: unixNano(span.endTime),
     attributes: span.attributes,
@@ -29,7 +29,7 @@ export function payloadOf(span: ReadableSpan): SpanPayload {
     droppedAttributesCount: span.droppedAttributesCount || undefined,
     droppedEventsCount: span.droppedEventsCount || undefined,
     droppedLinksCount: span.droppedLinksCount || undefined,
-    status: status.code === 0 && !status.message ? undefined : status,
+    status: status.code === SpanStatusCode.UNSET && !status.message ? undefined : status,
   };
   return payload as SpanPayload;
 }

@@ -5,10 +5,10 @@ import { DropIn } from "./drop-in.ts";
 import type { DropInSettings } from "./settings.ts";
 
 type ResultCallback = Parameters<SpanExporter["export"]>[1];
+type ExportResultCode = Parameters<ResultCallback>[0]["code"];
 
-/** OpenTelemetry's `ExportResultCode`. */
-const success = 0;
-const failed = 1;
+/** By their numbers: the enumeration is in a package that nothing else is needed of. */
+const code = { success: 0, failed: 1 } as unknown as Readonly<Record<"success" | "failed", ExportResultCode>>;
 
 /**
  * An OpenTelemetry `SpanExporter` for processors of somebody else's, as `new LangfuseSpanProcessor({ exporter })` of
@@ -31,13 +31,13 @@ export class BufferedSpanExporter implements SpanExporter {
    */
   export(spans: ReadableSpan[], resultCallback: ResultCallback): void {
     if (this.#dropIn.isShutDown) {
-      resultCallback({ code: failed, error: new Error("langfuse-span-buffer: this exporter has been shut down") });
+      resultCallback({ code: code.failed, error: new Error("langfuse-span-buffer: this exporter has been shut down") });
       return;
     }
     let lost = 0;
     for (const span of spans) if (!this.#dropIn.take(span)) lost++;
-    if (lost === 0) resultCallback({ code: success });
-    else resultCallback({ code: failed, error: new Error(`langfuse-span-buffer: ${lost} spans were dropped`) });
+    if (lost === 0) resultCallback({ code: code.success });
+    else resultCallback({ code: code.failed, error: new Error(`langfuse-span-buffer: ${lost} spans were dropped`) });
   }
 
   /** As that of `BufferedSpanProcessor`. OpenTelemetry's own batch processor does not call it. */

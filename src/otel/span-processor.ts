@@ -1,11 +1,9 @@
+import { TraceFlags } from "@opentelemetry/api";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { SpanBufferOptions } from "../options.ts";
 import type { SpanBuffer } from "../span-buffer.ts";
 import { DropIn } from "./drop-in.ts";
 import type { DropInSettings } from "./settings.ts";
-
-/** OpenTelemetry's `TraceFlags.SAMPLED`. */
-const sampledFlag = 1;
 
 /**
  * An OpenTelemetry `SpanProcessor` in the place of a `BatchSpanProcessor` and its exporter: a span is in the buffer when
@@ -53,7 +51,7 @@ export class BufferedSpanProcessor implements SpanProcessor {
 /** What does not say so is looked at further on, where its fault is found and counted. */
 function isSampled(span: ReadableSpan): boolean {
   try {
-    return (span.spanContext().traceFlags & sampledFlag) !== 0;
+    return (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0;
   } catch {
     return true;
   }

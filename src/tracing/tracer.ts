@@ -72,7 +72,7 @@ export class Tracer implements SpanOwner {
   recorderFor(surroundings: Surroundings): (payload: SpanPayload) => boolean {
     const { sampleRate, sink } = this.options;
     const { text, truncated } = serialise(surroundings as SpanPayload, sink.maxSpanBytes * largestSharedPart);
-    if (truncated) return (payload) => this.record({ ...payload, ...surroundings } as SpanRecord);
+    if (truncated) return (payload) => this.record({ ...payload, ...surroundings });
     const constants = new ConstantFieldsTable(this.options, JSON.parse(text) as Surroundings);
     return (payload) => {
       if (sampleRate < 1 && !isSampled(payload.traceId, sampleRate)) return sink.sampleOut();

@@ -9,6 +9,7 @@ import type {
   PumpSetup,
 } from "./messages.ts";
 import { PumpWatch } from "./pump-watch.ts";
+import { threadEnvironment } from "./thread-environment.ts";
 import { threadMemory } from "./thread-memory.ts";
 
 /** A pump that crashed is started again after this long, and after the second crash in a minute after ten times that. */
@@ -177,6 +178,7 @@ export class PumpHandle {
       const worker = new Worker(pumpUrl, {
         workerData,
         execArgv: [],
+        env: threadEnvironment(),
         resourceLimits: threadMemory,
         name: "span-buffer-pump",
       });

@@ -115,6 +115,21 @@ test("hot path: CPU of the caller's thread beside the floor and the others", { t
   ]);
 });
 
+test("an OpenTelemetry tracer: CPU of the caller's thread with our processor beside the batch processor", {
+  timeout: 120_000,
+}, async () => {
+  const micros = await lowest("flatOut.cpuMicrosPerSpan", "hot-path", {
+    "otel-unprocessed": 20_000,
+    "otel-buffered": 20_000,
+    "otel-json": 8_000,
+  });
+  hold("hot-path", micros, [{ of: "otel-buffered", over: "otel-json", bound: 0.75, side: "at most" }]);
+  // Without what the tracer's own span costs.
+  const own = micros["otel-unprocessed"] as number;
+  const added = { ours: (micros["otel-buffered"] as number) - own, theirs: (micros["otel-json"] as number) - own };
+  hold("hot-path, added by the processor", added, [{ of: "ours", over: "theirs", bound: 0.7, side: "at most" }]);
+});
+
 test("durability strict: what a call costs beside one with journal", { timeout: 120_000 }, async () => {
   const micros = await lowest("flatOut.p50Micros", "hot-path", { "enqueue-journal": 20_000, "enqueue-strict": 20_000 });
   hold("hot-path, p50", micros, [{ of: "enqueue-strict", over: "enqueue-journal", bound: 2.5, side: "at most" }]);

@@ -19,7 +19,14 @@ const quiet = { logger: { warn: () => undefined } };
 
 /** As options, so that the processor has a buffer of its own. */
 function optionsFor(baseUrl: string): object {
-  return { ...keys, ...quiet, baseUrl, directory: temporaryDirectory(), flushInterval: 0.05, shutdownTimeoutMs: 20_000 };
+  return {
+    ...keys,
+    ...quiet,
+    baseUrl,
+    directory: temporaryDirectory(),
+    flushInterval: 0.05,
+    shutdownTimeoutMs: 20_000,
+  };
 }
 
 function end(processor: BufferedSpanProcessor, spans: readonly ReadableSpan[]): void {
@@ -29,7 +36,8 @@ function end(processor: BufferedSpanProcessor, spans: readonly ReadableSpan[]): 
   }
 }
 
-const namesOf = (spans: readonly { name: string | null }[]): unknown[] => spans.map(({ name }) => name).sort();
+const namesOf = (spans: readonly { name: string | null }[]): string[] =>
+  spans.map(({ name }) => String(name)).toSorted((a, b) => a.localeCompare(b));
 
 describe("construction", () => {
   test("with nothing, with options, with a buffer", async () => {
@@ -73,7 +81,7 @@ describe("onStart, onEnd, shutdown", () => {
     const names = Array.from({ length: 1_000 }, (_, index) => `span-${index}`);
     for (const name of names) tracer.startSpan(name).end();
     await buffer.flush();
-    expect(namesOf(server.spans())).toEqual(names.toSorted());
+    expect(new Set(namesOf(server.spans()))).toEqual(new Set(names));
     expect(Object.values(server.ids()).every((count) => count === 1)).toBe(true);
     expect(missingFromAccount(buffer.stats())).toBe(0);
   });
@@ -204,11 +212,11 @@ describe("forceFlush", () => {
   });
 });
 
-describe("a resource that is not settled yet", () => {
-  const pending = (value: Promise<string>): object => ({
-    resource: resourceFromAttributes({ async: value, now: "here" }),
-  });
+function pending(value: Promise<string>): { resource: ReturnType<typeof resourceFromAttributes> } {
+  return { resource: resourceFromAttributes({ async: value, now: "here" }) };
+}
 
+describe("a resource that is not settled yet", () => {
   test("forceFlush waits for it, and the span arrives with all of it", async () => {
     const server = await standIn();
     const processor = new BufferedSpanProcessor(bufferFor(server.url));

@@ -214,7 +214,7 @@ test.each<[HrTime, string]>([
   [[Number.NaN, 0], "NaN,0"],
 ])("a time of %j is %s", (time, nanos) => {
   const [span] = finishedSpans(["a"]) as [ReadableSpan];
-  expect(payloadOf({ ...span, spanContext: () => span.spanContext(), startTime: time } as ReadableSpan)).toMatchObject({
+  expect(payloadOf({ ...span, spanContext: () => span.spanContext(), startTime: time })).toMatchObject({
     startTimeUnixNano: nanos,
   });
 });

@@ -90,6 +90,22 @@ test.each<[unknown, object]>([
   expect(read({ attributes: [{ key: "k", value }] }).attributes).toEqual([{ key: "k", value: expected }]);
 });
 
+test.each([
+  [3, 3],
+  ["3", 3],
+  [0, 0],
+  [-1, undefined],
+  [0.5, undefined],
+  ["many", undefined],
+  [null, undefined],
+])("a count of what was dropped, %j, is %j", (count, expected) => {
+  const counts = { droppedAttributesCount: count };
+  const { droppedAttributesCount, events, links } = read({ ...counts, events: [counts], links: [counts] });
+  for (const part of [{ droppedAttributesCount }, ...(events ?? []), ...(links ?? [])]) {
+    expect(part.droppedAttributesCount).toBe(expected);
+  }
+});
+
 test("a number too large for one is a text", () => {
   const body =
     '{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"k","value":{"doubleValue":1e999}}]}]}]}]}';
@@ -103,7 +119,7 @@ test("unknown fields and null are passed over, everywhere", () => {
     name: null,
     traceState: null,
     attributes: [{ key: "k", value: { stringValue: "v", more: 1 }, other: {} }],
-    events: [{ name: "e", timeUnixNano: 5, droppedAttributesCount: 1 }, { attributes: null }, "none"],
+    events: [{ name: "e", timeUnixNano: 5, other: 1 }, { attributes: null }, "none"],
     links: [{ traceId: "t", other: 1 }],
     entirelyNew: { a: [] },
   });

@@ -1,4 +1,4 @@
-// Preloaded (--require) into every thread of a process: names are looked up in the file NAMES_FILE, JSON of a name's
+// Imported before everything else in a thread (with-name-service.ts): names are looked up in the file NAMES_FILE, JSON of a name's
 // addresses. A name that is not in it does not exist.
 import dns, { type LookupAddress, type LookupOptions } from "node:dns";
 import { readFileSync } from "node:fs";

@@ -1,9 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
-const nameService = fileURLToPath(new URL("../programs/name-service.ts", import.meta.url));
+const nameService = new URL("../programs/with-name-service.ts", import.meta.url).href;
 
 /** What a process needs to look names up in a file of the test's. */
 export function namesOf(names: Record<string, string[]>): {
@@ -13,6 +12,5 @@ export function namesOf(names: Record<string, string[]>): {
   const file = join(temporaryDirectory(), "names.json");
   const set = (names_: Record<string, string[]>): void => writeFileSync(file, JSON.stringify(names_));
   set(names);
-  // Threads that are started without the process's own arguments heed this one.
-  return { env: { NAMES_FILE: file, NODE_OPTIONS: `--require "${nameService}"` }, set };
+  return { env: { NAMES_FILE: file, NODE_OPTIONS: `--import "${nameService}"` }, set };
 }

@@ -1,0 +1,2 @@
+// A program that does nothing but what is loaded before it.
+export {};
