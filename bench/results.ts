@@ -22,7 +22,7 @@ export interface Spread {
   turns: number[];
 }
 
-function spreadOf(turns: readonly number[]): Spread | undefined {
+export function spreadOf(turns: readonly number[]): Spread | undefined {
   const values = turns.filter((value) => !Number.isNaN(value));
   if (values.length === 0) return undefined;
   return { median: median(values), least: Math.min(...values), most: Math.max(...values), turns: values };
