@@ -244,6 +244,23 @@ describe("a resource that is not settled yet", () => {
     await until(() => buffer.stats().accepted === 1);
   });
 
+  test("one that goes before it has settled, for want of room, does not keep the others from saying all", async () => {
+    diag.setLogger({ ...silentDiag }, { logLevel: DiagLogLevel.NONE, suppressOverrideMessage: true });
+    onTestFinished(() => diag.disable());
+    const server = await standIn();
+    const processor = new BufferedSpanProcessor(bufferFor(server.url));
+    const settle = Promise.withResolvers<string>();
+    const tracer = providerWith(processor, pending(settle.promise)).getTracer("test");
+    for (let index = 0; index < 2_049; index++) tracer.startSpan("early").end();
+    settle.resolve("x");
+    await processor.forceFlush();
+    tracer.startSpan("late").end();
+    await processor.forceFlush();
+    const resources = server.spans().map(({ resource }) => JSON.stringify(resource));
+    expect(resources.filter((one) => one === '{"now":"here"}')).toHaveLength(1);
+    expect(resources.filter((one) => one === '{"async":"x","now":"here"}')).toHaveLength(2_049);
+  });
+
   test("one that never settles holds nothing up: shutdown hands the spans over as they are", async () => {
     diag.setLogger({ ...silentDiag }, { logLevel: DiagLogLevel.NONE, suppressOverrideMessage: true });
     onTestFinished(() => diag.disable());
