@@ -9,7 +9,7 @@ import { Pipeline } from "./pipeline.ts";
 import { eventTaskUrl } from "./thread-files.ts";
 
 /** Below the directory of the spans' journals. */
-const eventsFolder = "events";
+export const eventsFolder = "events";
 
 /** Did an earlier process leave events of this project? @throws what the file system throws. */
 export function hasEventLeftovers(options: ResolvedOptions): boolean {

@@ -23,6 +23,12 @@ export function structureComplaint(database: SqliteDatabase): string | undefined
   return complaint === "ok" ? undefined : complaint;
 }
 
+/** The same for a file of any size, its indexes included. Takes as long as reading all of it. */
+export function wholeStructureComplaint(database: SqliteDatabase): string | undefined {
+  const complaint = String(database.pragma("integrity_check(1)", { simple: true }));
+  return complaint === "ok" ? undefined : complaint;
+}
+
 /** Is the file itself at fault, as opposed to a disk or a directory that would refuse any other as well? */
 export function isDamage(error: unknown): boolean {
   const code = (error as { code?: string }).code ?? "";

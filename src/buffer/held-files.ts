@@ -37,7 +37,12 @@ export interface OpenHeldEvents {
 
 /** Are there files of this owner? */
 export function hasHeldFiles({ directory, owner }: HeldFilesSetup): boolean {
-  return slotsIn(directory, owner).length > 0;
+  return heldFilesOf(directory, owner).length > 0;
+}
+
+/** The files of this owner. */
+export function heldFilesOf(directory: string, owner: JournalOwner): string[] {
+  return slotsIn(directory, owner).map((slot) => fileOf(directory, owner, slot, "sqlite"));
 }
 
 /**

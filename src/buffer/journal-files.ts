@@ -5,6 +5,7 @@
  *     journal-<n>.lock                  held by the process that has it in use (file-lock.ts)
  *     journal-<n>.owner                 whose it is (journal-owner.ts)
  *     journal-<n>.reserve               room for a full disk (disk-reserve.ts)
+ *     journal-<n>.request, .answer      for a moment: what the command line wants (src/workers/letter-request.ts)
  *
  * and for a moment journal-<n>.unfinished.sqlite, one that is being filled, and journal-<n>.rescue.sqlite (salvage.ts).
  */

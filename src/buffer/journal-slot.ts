@@ -169,29 +169,51 @@ function takeExisting(
   onProgress: () => void,
 ): JournalSlot | undefined {
   for (const slot of journalSlotsIn(directory)) {
-    const lock = lockSlot(directory, slot);
-    if (lock === undefined) continue;
-    const file = journalFile(directory, slot);
-    const takeIfWanted = (found: Journal): boolean => {
-      if (!isWanted(found)) return false;
-      cutMoved(found, otherMetas(file));
-      return true;
-    };
     try {
-      // Another may have been quicker, and removed it: opening it would make a new one that is nobody's.
-      if (isAnythingAt(file)) {
-        const { journal, result: isTaken } = openJournal(file, damaged, takeIfWanted, onProgress);
-        if (isTaken) return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
-        journal.close();
-      }
+      const taken = takeSlot(directory, slot, isWanted, damaged, onProgress);
+      if (taken !== undefined) return taken;
     } catch (error) {
-      if (!isJournalAtFault(error, file)) {
-        lock.release();
-        throw error;
-      }
+      if (!isJournalAtFault(error, journalFile(directory, slot))) throw error;
     }
-    lock.release();
   }
+  return undefined;
+}
+
+/**
+ * Takes one journal, whoever owns it; undefined: a living process holds it, it is not there (any more), or not wanted.
+ *
+ * @param isWanted the first use of the journal: what it throws for damage has the journal replaced, and is asked again.
+ * @param damaged gets what became of a damaged journal, also of one that is not wanted.
+ * @param onProgress called now and then while a damaged journal is rescued.
+ * @throws what the disk throws; NewerJournalError.
+ */
+export function takeSlot(
+  directory: string,
+  slot: number,
+  isWanted: (journal: Journal) => boolean,
+  damaged: Rescue[],
+  onProgress: () => void = () => undefined,
+): JournalSlot | undefined {
+  const lock = lockSlot(directory, slot);
+  if (lock === undefined) return undefined;
+  const file = journalFile(directory, slot);
+  const takeIfWanted = (found: Journal): boolean => {
+    if (!isWanted(found)) return false;
+    cutMoved(found, otherMetas(file));
+    return true;
+  };
+  try {
+    // Another may have been quicker, and removed it: opening it would make a new one that is nobody's.
+    if (isAnythingAt(file)) {
+      const { journal, result: isTaken } = openJournal(file, damaged, takeIfWanted, onProgress);
+      if (isTaken) return { journal, file, foreign: [], unusable: [], damaged, release: () => lock.release() };
+      journal.close();
+    }
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+  lock.release();
   return undefined;
 }
 

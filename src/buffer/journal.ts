@@ -1,11 +1,11 @@
 import { chmodSync, existsSync, statSync } from "node:fs";
-import { DamagedRowsError, structureComplaint } from "./damage.ts";
+import { DamagedRowsError, structureComplaint, wholeStructureComplaint } from "./damage.ts";
 import { type DeadLetter, type DeadLetterRow, DeadLetters, type LetterIds, type StoredLetter } from "./dead-letters.ts";
 import { JournalMeta, type RingPosition } from "./journal-meta.ts";
 import { prepareJournal } from "./journal-schema.ts";
 import { JournalSpace, maxLogBytes } from "./journal-space.ts";
 import { PackedPayloads } from "./packed-payloads.ts";
-import { type ReadLimits, SpanReader } from "./span-reader.ts";
+import { type ReadLimits, SpanReader, type StoredSpan } from "./span-reader.ts";
 import { SpanRun } from "./span-run.ts";
 import { openDatabase, type SqliteDatabase, type SqliteStatement } from "./sqlite.ts";
 
@@ -100,6 +100,20 @@ export class Journal {
   recount(): number {
     this.#count = this.#database.prepare<[], number>("SELECT count(*) FROM spans").pluck().get() ?? 0;
     return this.#count;
+  }
+
+  /**
+   * Looks at everything, however long it takes: the structure, and that every row is one of ours. Puts a wrong count
+   * right. Returns by how many the count was wrong. @throws DamagedRowsError, or SQLite's own error, for damage.
+   */
+  checkWhole(): number {
+    const complaint = wholeStructureComplaint(this.#database);
+    if (complaint !== undefined) throw new DamagedRowsError(complaint);
+    for (const _ of this.spans());
+    void this.deadLetters.bytes;
+    const said = this.#count;
+    this.#change(() => this.recount());
+    return this.#count - said;
   }
 
   /** The first of so many consecutive ids below all others: for spans of other journals, which are older. */
@@ -218,6 +232,11 @@ export class Journal {
   /** Spans between two ids, oldest first, within the limits. `isAll`: there are no more between these ids. */
   read(limits: ReadLimits): { runs: SpanRun[]; isAll: boolean } {
     return this.#reader.read(limits);
+  }
+
+  /** Every span, oldest first; meanwhile those that it has brought may be removed. */
+  spans(): Generator<StoredSpan> {
+    return this.#reader.all();
   }
 
   /** When the oldest span between two ids was accepted; undefined when there is none. */

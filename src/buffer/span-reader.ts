@@ -13,6 +13,19 @@ export interface ReadLimits {
   atLeastOne: boolean;
 }
 
+/** One row. */
+export interface StoredSpan {
+  id: number;
+  /** Milliseconds since 1970. */
+  acceptedAtMs: number;
+  /** To be looked at before the next row is asked for: its memory is given back then. */
+  payload: Buffer;
+}
+
+/** Read in one step by whoever reads everything. */
+const stepSpans = 500;
+const stepBytes = 1024 * 1024;
+
 /** Reads a journal's spans. Methods throw the driver's `SqliteError`. */
 export class SpanReader {
   readonly #select: SqliteStatement<[number, number, number], [id: number, acceptedAtMs: number, payload: Buffer]>;
@@ -67,6 +80,22 @@ export class SpanReader {
       from = to;
     }
     return { runs, isAll };
+  }
+
+  /** Every span, oldest first, read in small steps: none keeps a writer waiting. */
+  *all(): Generator<StoredSpan> {
+    const throughId = Number.MAX_SAFE_INTEGER;
+    for (let fromId = Number.MIN_SAFE_INTEGER, isAll = false; !isAll; ) {
+      const read = this.read({ fromId, throughId, maxSpans: stepSpans, maxBytes: stepBytes, atLeastOne: true });
+      for (const run of read.runs) {
+        for (let index = 0; index < run.count; index++) {
+          yield { id: run.firstId + index, acceptedAtMs: run.acceptedAtMs, payload: run.payload(index) };
+        }
+        run.release();
+      }
+      fromId = (read.runs.at(-1)?.lastId ?? throughId) + 1;
+      isAll = read.isAll;
+    }
   }
 
   /** When the oldest span between two ids was accepted; undefined when there is none. */

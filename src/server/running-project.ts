@@ -13,7 +13,7 @@ import { SampledSink } from "./sampled-sink.ts";
 export type BufferKind = "spans" | "events";
 
 /** Below the directory of the spans' journals. */
-const heldFolder = "held";
+export const heldFolder = "held";
 
 /** Share of the time for closing that held events may take to reach the other two. */
 const heldShare = 0.3;

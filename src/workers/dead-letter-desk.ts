@@ -1,12 +1,13 @@
 import type { StoredLetter } from "../buffer/dead-letters.ts";
-import type { SpanPayload } from "../buffer/span-payload.ts";
+import { identityOf, storedObject } from "../buffer/stored-identity.ts";
 import type { DeadLetterCommand, DeadLetterSummary } from "./messages.ts";
 import type { Readmission } from "./readmission.ts";
 
 /** Letters that are moved or removed in one transaction: some milliseconds of the pump's time. */
 const chunkLetters = 500;
 
-type LetterAccess = Pick<Readmission, "deadLetters" | "revive" | "removeDeadLetters">;
+/** What holds the letters: the store of a pump, or a journal that no process holds. */
+export type LetterAccess = Pick<Readmission, "deadLetters" | "revive" | "removeDeadLetters">;
 
 /** Does what the caller wants done with dead letters. Never throws. */
 export function attend(
@@ -26,7 +27,7 @@ function resultOf(command: DeadLetterCommand, letters: LetterAccess): unknown {
       return letters.deadLetters.list(command.limit, command.before).map(summaryOf);
     case "get": {
       const letter = letters.deadLetters.get(command.id);
-      return letter === undefined ? undefined : { ...summaryOf(letter), span: spanOf(letter) };
+      return letter === undefined ? undefined : { ...summaryOf(letter), span: storedObject(letter.payload) };
     }
     case "retry":
       return inChunks(command.ids, (ids) => letters.revive(ids, chunkLetters));
@@ -48,42 +49,13 @@ function inChunks(ids: readonly number[] | "all", action: (ids: readonly number[
 
 function summaryOf(letter: StoredLetter): DeadLetterSummary {
   const { id, diedAtMs, acceptedAtMs, status, reason, payload } = letter;
-  const { traceId, spanId, name } = identityOf(spanOf(letter) ?? {});
   return {
     id,
-    traceId: textOf(traceId),
-    spanId: textOf(spanId),
-    name: textOf(name),
+    ...identityOf(storedObject(payload) ?? {}),
     status: status ?? undefined,
     reason,
     diedAtMs,
     acceptedAtMs,
     bytes: payload.length,
   };
-}
-
-/** Of a span, or of an event for the ingestion route: what that is about. */
-function identityOf(stored: object): { traceId?: unknown; spanId?: unknown; name?: unknown } {
-  const { type, body } = stored as { type?: unknown; body?: unknown };
-  if (typeof type !== "string" || typeof body !== "object" || body === null) return stored;
-  const { id, traceId, observationId, name } = body as Record<string, unknown>;
-  const isTrace = type === "trace-create";
-  return {
-    traceId: isTrace ? id : traceId,
-    spanId: isTrace ? "" : (observationId ?? id),
-    name: `${type} ${textOf(name)}`.trim(),
-  };
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-function spanOf({ payload }: StoredLetter): Partial<SpanPayload> | undefined {
-  try {
-    const value: unknown = JSON.parse(payload.toString());
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

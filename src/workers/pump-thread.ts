@@ -11,6 +11,7 @@ import { describeRescue } from "../buffer/salvage.ts";
 import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";
 import { ExportPool } from "./export-pool.ts";
+import { lookEveryMs } from "./letter-request.ts";
 import type { CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
 import { DiskReturn } from "./disk-return.ts";
 import { Orphans } from "./orphans.ts";
@@ -53,6 +54,7 @@ if (pump === undefined) {
 } else {
   receive = (message) => pump.receive(message);
   for (const message of early.splice(0)) pump.receive(message);
+  setInterval(() => pump.attendRequest(), lookEveryMs).unref();
   if (setup.isRestart) setTimeout(() => post({ type: "running" }), provenAfterMs).unref();
   // Not awaited: a bundle in the form of CommonJS has no top-level await. A failure is the thread's, whatever the host
   // wants done with unhandled rejections.

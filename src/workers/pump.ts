@@ -5,6 +5,7 @@ import type { Announcer } from "./announcer.ts";
 import type { ExportPool } from "./export-pool.ts";
 import { attend } from "./dead-letter-desk.ts";
 import type { DiskReturn, Held } from "./disk-return.ts";
+import { attendRequest } from "./letter-request.ts";
 import type { CallerMessage, PumpMessage } from "./messages.ts";
 import { isLate, Nap, napMs } from "./nap.ts";
 import type { Orphans } from "./orphans.ts";
@@ -84,6 +85,12 @@ export class Pump {
         break;
     }
     this.signal();
+  }
+
+  /** Does what the command line wants done with dead letters, if it has asked. */
+  attendRequest(): void {
+    const { hold, readmission } = this.#parts.store;
+    if (hold.isOnDisk && !hold.isDamaged && attendRequest(hold.journal.file, readmission)) this.signal();
   }
 
   /** Something has happened that the loop should look at now. Any callback of this thread may call it. */
