@@ -1,7 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import type { SpanBuffer } from "../../src/index.ts";
+import { askHolder, attendRequest } from "../../src/workers/letter-request.ts";
 import { bufferFor, endSpans, missingFromAccount, standIn } from "../support/buffers.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { cli, cliJson, leaveJournal, ownerAt, storedSpan } from "./journal-support.ts";
@@ -68,14 +69,20 @@ test("of a bot that has ended they are retried in its journal, for whoever comes
 test("a process that does not attend to it: said in time, and the request is withdrawn", async () => {
   const directory = temporaryDirectory();
   leaveJournal(directory, ownerAt("http://127.0.0.1:9"), [storedSpan(1, 1)]);
-  const { askHolder, attendRequest } = await import("../../src/workers/letter-request.ts");
   const file = join(directory, "journal-1.sqlite");
   const asked = askHolder(file, { name: "retry", ids: "all" }, 300);
   await expect(askHolder(file, { name: "retry", ids: "all" }, 300)).rejects.toThrow(/another request is under way/);
   await expect(asked).rejects.toThrow(/has not answered in 0.3 s/);
   expect(existsSync(file.replace(".sqlite", ".request"))).toBe(false);
-  const letters = { deadLetters: undefined as never, revive: () => 1, removeDeadLetters: () => 1 };
+  const revive = vi.fn(() => 1);
+  const letters = { deadLetters: undefined as never, revive, removeDeadLetters: () => 1 };
   expect(attendRequest(file, letters)).toBe(false);
+  // One whose asker was killed, found by a later holder.
+  const request = { id: "1", untilMs: Date.now() - 1, command: { name: "retry", ids: "all" } };
+  writeFileSync(file.replace(".sqlite", ".request"), JSON.stringify(request));
+  expect(attendRequest(file, letters)).toBe(false);
+  expect(revive).not.toHaveBeenCalled();
+  expect(existsSync(file.replace(".sqlite", ".request"))).toBe(false);
 });
 
 test("what is not allowed is refused in so many words", async () => {

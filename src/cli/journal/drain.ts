@@ -85,9 +85,12 @@ async function deliver(
   const progress = new Progress("records", watch.waiting());
   const project = new RunningProject("drain", options, log);
   try {
-    await checkKeys(project);
+    // Beside the delivery: a server that hangs must not cost the time for it.
+    let refusal: string | undefined;
+    void refusalOf(project).then((reason) => (refusal = reason));
     let lineAtMs = performance.now() + lineEveryMs;
     for (;;) {
+      if (refusal !== undefined) throw new CommandError(`nothing can be delivered: ${refusal}`);
       const limitMs = Math.max(1, Math.min(lookEveryMs, deadlineMs - performance.now()));
       const flushed = await Promise.all(project.pipelines().map(({ pipeline }) => pipeline.flush(limitMs)));
       const left = Math.max(watch.waiting(), ...flushed.map(({ pending }) => pending));
@@ -107,13 +110,14 @@ async function deliver(
   return accountOf(project);
 }
 
-/** @throws CommandError for keys that will never do; a server that is away may come back. */
-async function checkKeys(project: RunningProject): Promise<void> {
+/** Why these keys will never do; undefined: they will, or the server is away and may come back. Never rejects. */
+async function refusalOf(project: RunningProject): Promise<string | undefined> {
   const [spans] = project.pipelines();
-  const { ok, cause, reason = "" } = (await spans?.pipeline.authCheck()) ?? { ok: true };
-  if (ok) return;
-  if (cause === "unreachable" || cause === "server-error") note(`${reason}; it is tried again`);
-  else throw new CommandError(`nothing can be delivered: ${reason}`);
+  const { ok, cause, reason } = (await spans?.pipeline.authCheck()) ?? { ok: true };
+  if (ok) return undefined;
+  if (cause !== "unreachable" && cause !== "server-error") return reason;
+  note(`${reason}; it is tried again`);
+  return undefined;
 }
 
 function accountOf(project: RunningProject): DrainAccount {

@@ -56,20 +56,28 @@ async function purge(flags: PurgeFlags): Promise<ExitCode> {
   const isWanted = (atMs: number, payload: Buffer): boolean =>
     atMs < beforeMs && (flags.trace === undefined || identityOf(storedObject(payload) ?? {}).traceId === flags.trace);
   let removed = 0;
+  const failed: { journal: string; reason: string }[] = [];
   for (const place of free) {
-    removed += withJournal(place, (journal) => {
-      const count = flags.deadLetters === true ? purgeLetters(journal, isWanted) : purgeSpans(journal, isWanted);
-      while (journal.space.shrink());
-      return count;
-    });
+    try {
+      removed += withJournal(place, (journal) => {
+        const count = flags.deadLetters === true ? purgeLetters(journal, isWanted) : purgeSpans(journal, isWanted);
+        while (journal.space.shrink());
+        return count;
+      });
+    } catch (error) {
+      const reason = (error as Error).message;
+      failed.push({ journal: place.label, reason });
+      note(`${place.file}: ${reason}`);
+    }
   }
   const inUse = places.filter(({ isHeld }) => isHeld);
   for (const { file } of inUse) note(`${file} is in use by a living process, and was left alone`);
   print(
     flags,
-    { directory, removed, inUse: inUse.map(labelOf) },
+    { directory, removed, inUse: inUse.map(labelOf), failed },
     () => `${removed.toLocaleString("en")} ${what} removed`,
   );
+  if (failed.length > 0) return exitCodes.failed;
   return inUse.length > 0 ? exitCodes.inUse : exitCodes.ok;
 }
 
