@@ -1,12 +1,10 @@
 /** What a directory has for one project, and what it has for others. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { heldFilesOf } from "../../buffer/held-files.ts";
 import { lookAtHeldEvents } from "../../buffer/held-look.ts";
-import { hasLeftovers } from "../../buffer/journal-files.ts";
 import { isSameOwner, type JournalOwner } from "../../buffer/journal-owner.ts";
-import { eventsFolder, heldFolder } from "../../server/running-project.ts";
-import { type Place, placesIn } from "./places.ts";
+import { heldFolder } from "../../server/running-project.ts";
+import { leftBeside, type Place, placesIn } from "./places.ts";
 
 export interface DrainLook {
   /** Journals and files of held events of this project that no living process had at the first look. */
@@ -40,10 +38,9 @@ export class DrainWatch {
     };
   }
 
-  /** Is there anything that a process of this project would take at its start? */
-  get isAnythingThere(): boolean {
-    const folders = [this.#directory, join(this.#directory, eventsFolder)];
-    return this.waiting() > 0 || folders.some((folder) => existsSync(folder) && hasLeftovers(folder, this.#owner));
+  /** Is there anything that a process of this project could take at its start? */
+  isAnythingThere(crashLogDirectory: string): boolean {
+    return this.waiting() > 0 || [this.#directory, crashLogDirectory].some((each) => leftBeside(each).length > 0);
   }
 
   /** Spans and events of ours that wait. */

@@ -4,6 +4,7 @@ import { type ResolvedOptions, resolveOptions } from "../../options.ts";
 import type { Log } from "../../server/context.ts";
 import { RunningProject } from "../../server/running-project.ts";
 import type { SpanBufferStats } from "../../stats.ts";
+import type { AuthCheckResult } from "../../workers/messages.ts";
 import { type ExitCode, exitCodes } from "../exit-codes.ts";
 import { numberWithin } from "../number-argument.ts";
 import { CommandError } from "./command-error.ts";
@@ -56,7 +57,7 @@ async function drain(flags: DrainFlags): Promise<ExitCode> {
   }
   const watch = new DrainWatch(directory, { baseUrl, publicKey });
   const startedAtMs = performance.now();
-  const account = watch.isAnythingThere
+  const account = watch.isAnythingThere(options.crashLogDirectory)
     ? await deliver(watch, options, flags.timeout)
     : { acknowledged: 0, deadLettered: 0, dropped: 0 };
   const seconds = (performance.now() - startedAtMs) / 1_000;
@@ -86,11 +87,12 @@ async function deliver(
   const project = new RunningProject("drain", options, log);
   try {
     // Beside the delivery: a server that hangs must not cost the time for it.
-    let refusal: string | undefined;
-    void refusalOf(project).then((reason) => (refusal = reason));
+    let refusal: AuthCheckResult | undefined;
+    void refusalOf(project).then((result) => (refusal = result));
     let lineAtMs = performance.now() + lineEveryMs;
     for (;;) {
-      if (refusal !== undefined) throw new CommandError(`nothing can be delivered: ${refusal}`);
+      if (refusal !== undefined) heed(refusal);
+      refusal = undefined;
       const limitMs = Math.max(1, Math.min(lookEveryMs, deadlineMs - performance.now()));
       const flushed = await Promise.all(project.pipelines().map(({ pipeline }) => pipeline.flush(limitMs)));
       const left = Math.max(watch.waiting(), ...flushed.map(({ pending }) => pending));
@@ -110,14 +112,18 @@ async function deliver(
   return accountOf(project);
 }
 
-/** Why these keys will never do; undefined: they will, or the server is away and may come back. Never rejects. */
-async function refusalOf(project: RunningProject): Promise<string | undefined> {
+/** What Langfuse says against these keys; undefined: nothing. Never rejects. */
+async function refusalOf(project: RunningProject): Promise<AuthCheckResult | undefined> {
   const [spans] = project.pipelines();
-  const { ok, cause, reason } = (await spans?.pipeline.authCheck()) ?? { ok: true };
-  if (ok) return undefined;
-  if (cause !== "unreachable" && cause !== "server-error") return reason;
+  const result = await spans?.pipeline.authCheck();
+  return result?.ok === false ? result : undefined;
+}
+
+/** @throws CommandError for keys that will never do; a server that is away may come back. */
+function heed({ cause, reason }: AuthCheckResult): void {
+  if (cause !== "unreachable" && cause !== "server-error")
+    throw new CommandError(`nothing can be delivered: ${reason}`);
   note(`${reason}; it is tried again`);
-  return undefined;
 }
 
 function accountOf(project: RunningProject): DrainAccount {
