@@ -74,7 +74,7 @@ test("a process that does not attend to it: said in time, and the request is wit
   await expect(askHolder(file, { name: "retry", ids: "all" }, 300)).rejects.toThrow(/another request is under way/);
   await expect(asked).rejects.toThrow(/has not answered in 0.3 s/);
   expect(existsSync(file.replace(".sqlite", ".request"))).toBe(false);
-  const revive = vi.fn(() => 1);
+  const revive = vi.fn(() => 0);
   const letters = { deadLetters: undefined as never, revive, removeDeadLetters: () => 1 };
   expect(attendRequest(file, letters)).toBe(false);
   // One whose asker was killed, found by a later holder.

@@ -36,6 +36,13 @@ function spoilMiddleLeaf(file: string): void {
   writeFileSync(file, content);
 }
 
+/** Pages that the file's head says are free, and are not ("Freelist"): every row can be read all the same. */
+function spoilFreeList(file: string): void {
+  const content = readFileSync(file);
+  content.writeUInt32BE(7, 36);
+  writeFileSync(file, content);
+}
+
 function inDatabase(file: string, sql: string): void {
   const database = openDatabase(file);
   database.exec(sql);
@@ -63,6 +70,7 @@ test("sound journals are sound, in use or not, and nothing is changed", async ()
 
 test.each([
   ["a page in the middle", spoilMiddleLeaf],
+  ["a list of free pages that is wrong", spoilFreeList],
   [
     "a count that is wrong",
     (file: string) => inDatabase(file, "UPDATE meta SET value = '77' WHERE key = 'span_count'"),
