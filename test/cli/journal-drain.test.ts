@@ -1,5 +1,8 @@
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { openHeldEvents } from "../../src/buffer/held-files.ts";
+import { heldEvent, storedEvent } from "../../src/server/ingestion/describe-event.ts";
 import { bufferFor, endSpans, standIn, until } from "../support/buffers.ts";
 import { startProgram } from "../support/programs.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -50,6 +53,27 @@ test("delivers all that dead processes left, scores too, once; then nothing is l
   ]);
   const again = await cli(["drain", "--directory", directory], env);
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining("nothing to deliver") });
+});
+
+test("delivers what a sidecar held for an old SDK", async () => {
+  const server = await standIn();
+  const directory = temporaryDirectory();
+  const held = openHeldEvents({
+    directory: join(directory, "held"),
+    owner: ownerAt(server.url),
+    limits: { patience: { observation: [0, 0, 0], trace: [0, 0, 0] }, keepTraceMs: 60_000, maxBytes: 1_000_000 },
+    describe: storedEvent,
+    onNotice: () => undefined,
+  });
+  const timestamp = "2026-11-26T10:00:00.000Z";
+  const body = { id: hex(7, 16), traceId: hex(7, 32), name: "old", startTime: timestamp, endTime: timestamp };
+  const event = heldEvent({ id: "event-1", type: "span-create", timestamp, body });
+  held.events.add([event], Date.now() - 1_000);
+  held.close();
+  const env = { ...keysEnv, LANGFUSE_BASE_URL: server.url };
+  const { code, result } = await cliJson<Drained>(["drain", "--directory", directory, "--timeout", "60"], env);
+  expect([code, result.left]).toEqual([0, 0]);
+  expect(server.spans()).toMatchObject([{ id: hex(7, 16), name: "old" }]);
 });
 
 test("a living process keeps its journal, another project's is named; neither is touched", async () => {
