@@ -39,13 +39,15 @@ test("delivers all that dead processes left, scores too, once; then nothing is l
   const env = { ...keysEnv, LANGFUSE_BASE_URL: server.url };
   for (let trace = 1; trace <= 4; trace++) leaveJournal(directory, ownerAt(server.url), spans(trace, 250));
   leaveJournal(eventsDirectory(directory), ownerAt(server.url), [score("s1", hex(1, 32)), score("s2", hex(2, 32))]);
-  // One that was killed: its journal has a write-ahead log.
-  await startProgram("program.ts", ["kill-later", server.url, directory, "40"]).ended;
+  // One that was killed: its spans are in a journal with a write-ahead log, and in a crash log.
+  await server.setFault({ kind: "down" });
+  await startProgram("program.ts", ["kill-later", server.url, directory, "40", "strict"]).ended;
+  await server.setFault(undefined);
   const { code, result, stderr } = await cliJson<Drained>(["drain", "--directory", directory, "--timeout", "25"], env);
   expect([code, stderr]).toEqual([0, ""]);
   expect(result).toMatchObject({ left: 0, deadLettered: 0, inUse: [], otherProjects: [] });
-  expect(server.account().spans).toBeGreaterThanOrEqual(1_040);
-  expect(result.acknowledged).toBe(server.account().spans + 2);
+  expect(server.account().spans).toBe(1_080);
+  expect(result.acknowledged).toBe(1_082);
   expect(server.account().twice).toBe(0);
   expect(server.scores().map(({ id, arrivals }) => [id, arrivals])).toEqual([
     ["s1", 1],
