@@ -19,6 +19,7 @@ import { discover, forgetServer } from "./discover.ts";
 import type { RequestCounter } from "./hiccups.ts";
 import { dependsOnVersion, ingestionPlan } from "./ingestion.ts";
 import { MaskUnavailableError, maskTask } from "./masked-task.ts";
+import { withMedia } from "./media-task.ts";
 import { redact } from "./redact.ts";
 import { StoredBatch } from "./stored-batch.ts";
 
@@ -51,7 +52,7 @@ async function sendMasked(task: ExportTask, counter: RequestCounter): Promise<Ou
     return { verdict: "hold", reason: "no keys: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY", truncated: 0 };
   }
   const masked = await maskTask(task);
-  return masked.words(await sendBatch(masked.task, counter));
+  return masked.words(await withMedia(masked.task, counter, (ready) => sendBatch(ready, counter)));
 }
 
 async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Outcome> {

@@ -85,7 +85,8 @@ export class MaskWalk {
     let isRenamed = false;
     for (const key of Object.keys(record)) {
       const value = record[key];
-      if (key === "key" && label !== undefined && label === value) record[key] = this.#changed(label, this.#mask.key(label));
+      if (key === "key" && label !== undefined && label === value)
+        record[key] = this.#changed(label, this.#mask.key(label));
       else if (key === "value" && label !== undefined) record[key] = this.#labelled(label, value);
       else record[key] = this.keyedProperty(key, value);
       // OTLP has no text among its numbers.
@@ -155,9 +156,12 @@ function labelOf({ key, name, value }: Record<string, unknown>): string | undefi
 
 function exactlyParsed(text: string): unknown {
   if (!/\d{16}/.test(text)) return JSON.parse(text);
-  return JSON.parse(text, function keepDigits(this: unknown, _key: string, value: unknown, ...rest: unknown[]): unknown {
-    if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
-    const source = (rest[0] as { source?: string } | undefined)?.source;
-    return source === undefined ? value : exactJson.rawJSON(source);
-  });
+  return JSON.parse(
+    text,
+    function keepDigits(this: unknown, _key: string, value: unknown, ...rest: unknown[]): unknown {
+      if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+      const source = (rest[0] as { source?: string } | undefined)?.source;
+      return source === undefined ? value : exactJson.rawJSON(source);
+    },
+  );
 }

@@ -29,7 +29,11 @@ export class RuleMask implements ValueMask {
     this.#hiddenKeys = new Set(named.map(plainKey));
     this.#hiddenInText = this.#hiddenKeys.size === 0 ? undefined : keyInText([...this.#hiddenKeys]);
     const rows = Object.entries(patterns).filter(([name]) => rules.includes(name as MaskPattern));
-    this.#hides = rows.map(([, { hint, hide }]) => (text) => (hint.test(text) ? hide(text) : text));
+    this.#hides = rows.map(
+      ([, { hint, hide }]) =>
+        (text) =>
+          hint.test(text) ? hide(text) : text,
+    );
   }
 
   text(given: string): string {
@@ -37,7 +41,9 @@ export class RuleMask implements ValueMask {
     const masked = this.#hide(withoutCutEnd(given));
     if (!masked.includes("\\u")) return masked;
     // JSON that is not whole, say: there a sign of a secret may be an escape.
-    const plain = masked.replaceAll(escapedCharacter, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+    const plain = masked.replaceAll(escapedCharacter, (_, code: string) =>
+      String.fromCharCode(Number.parseInt(code, 16)),
+    );
     const plainMasked = this.#hide(plain);
     return plainMasked === plain ? masked : plainMasked;
   }

@@ -34,7 +34,9 @@ function isError({ status, level, attributes }: SpanPayload): boolean {
 }
 
 function userOf({ trace, attributes }: SpanPayload): unknown {
-  return trace?.userId ?? userAttributes.map((key) => attributeOf(attributes, key)).find((value) => value !== undefined);
+  return (
+    trace?.userId ?? userAttributes.map((key) => attributeOf(attributes, key)).find((value) => value !== undefined)
+  );
 }
 
 /** In either form of attributes. */

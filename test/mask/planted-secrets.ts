@@ -48,7 +48,12 @@ export class SecretMaker {
     email: () => {
       const local = this.chars(lower + digits, 12);
       const form = this.pick(["%", "%.x", "first.%", "%+tag", "Ünal_%"]);
-      const domain = this.pick(["example.com", "mail.example.co.uk", "xn--bcher-kva.example", "sub-domain.example.berlin"]);
+      const domain = this.pick([
+        "example.com",
+        "mail.example.co.uk",
+        "xn--bcher-kva.example",
+        "sub-domain.example.berlin",
+      ]);
       const at = this.pick(["@", "@", "@", "%40"]);
       return { text: `${form.replace("%", local)}${at}${domain}`, trace: local };
     },
@@ -102,7 +107,10 @@ export class SecretMaker {
         { text: `xoxb-123-${body}`, trace: body },
         { text: `eyJ${body.slice(0, 20)}.eyJ${body.slice(20)}.${hex}`, trace: hex },
         { text: `Bearer ${body}`, trace: body },
-        { text: `Basic ${Buffer.from(`user:${body}`).toString("base64")}`, trace: Buffer.from(`user:${body}`).toString("base64") },
+        {
+          text: `Basic ${Buffer.from(`user:${body}`).toString("base64")}`,
+          trace: Buffer.from(`user:${body}`).toString("base64"),
+        },
         { text: `https://user:${body}@db.internal/x`, trace: body },
         { text: `AIza${body.slice(0, 35)}`, trace: body.slice(0, 35) },
         { text: `sk_live_${body}`, trace: body },

@@ -1,3 +1,4 @@
+import process from "node:process";
 import { describe, expect, test } from "vitest";
 import { isCardNumber, isIban } from "../../src/mask/checksums.ts";
 import { maskPatternNames } from "../../src/mask/mask-rules.ts";
@@ -58,7 +59,9 @@ describe("what is found", () => {
       { key: "list", value: { arrayValue: { values: [{ stringValue: "a@example.com" }] } } },
     ];
     const mask = new RuleMask([...maskPatternNames, { keys: ["Password"] }]);
-    expect((JSON.parse(maskStored(JSON.stringify({ attributes }), mask)) as { attributes: unknown }).attributes).toEqual([
+    expect(
+      (JSON.parse(maskStored(JSON.stringify({ attributes }), mask)) as { attributes: unknown }).attributes,
+    ).toEqual([
       { key: "n", value: { stringValue: "[masked card]" } },
       { key: "password", value: { stringValue: "[masked]" } },
       { key: "list", value: { arrayValue: { values: [{ stringValue: "[masked email]" }] } } },
@@ -99,7 +102,10 @@ describe("what is found", () => {
     const missed: string[] = [];
     for (let index = 0; index < 10_000; index++) {
       const secret = maker.make(maker.pick(maskPatternNames));
-      const text = maker.pick(["", "my number is ", "Kontakt: ", "(see ", '"', "x="]) + secret.text + maker.pick(["", ".", ", thanks", ") ok", '"', "\n"]);
+      const text =
+        maker.pick(["", "my number is ", "Kontakt: ", "(see ", '"', "x="]) +
+        secret.text +
+        maker.pick(["", ".", ", thanks", ") ok", '"', "\n"]);
       if (String(masked(text)).includes(secret.trace)) missed.push(text);
     }
     expect(missed).toEqual([]);
@@ -165,7 +171,12 @@ test("what identifies a span or an event stays, what is none is no identity", ()
   const span = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203301", name: "n", input: "x" };
   expect(JSON.parse(maskStored(JSON.stringify(span), hides))).toEqual({ ...span, name: "[masked]", input: "[masked]" });
   expect(maskStored(JSON.stringify({ traceId: "bob@example.com" }), new RuleMask(["email"]))).not.toContain("bob");
-  const event = { id: "e", type: "score-create", timestamp: "t", body: { id: "s", traceId: "call", comment: "a@b.example" } };
+  const event = {
+    id: "e",
+    type: "score-create",
+    timestamp: "t",
+    body: { id: "s", traceId: "call", comment: "a@b.example" },
+  };
   expect(JSON.parse(maskStored(JSON.stringify(event), new RuleMask(["email"])))).toEqual({
     ...event,
     body: { ...event.body, comment: "[masked email]" },
@@ -183,18 +194,32 @@ test("checksums", () => {
 });
 
 test("the time for a text grows as the text does", () => {
-  const hostile = ["a".repeat(63) + ".", "@a.", "4111 ", "+1 ", "eyJa.", "://a:", "-----BEGIN PRIVATE KEY-----", "0 1", "DE89 ", "aws secret:", "\\u0040", "password\\\\"];
+  const hostile = [
+    "a".repeat(63) + ".",
+    "@a.",
+    "4111 ",
+    "+1 ",
+    "eyJa.",
+    "://a:",
+    "-----BEGIN PRIVATE KEY-----",
+    "0 1",
+    "DE89 ",
+    "aws secret:",
+    "\\u0040",
+    "password\\\\",
+  ];
   const mask = new RuleMask([...maskPatternNames, { keys: ["password"] }]);
+  const cpuMs = (): number => process.threadCpuUsage().user / 1_000;
   const timeOf = (unit: string, length: number): number => {
     const text = unit.repeat(length / unit.length);
-    const startMs = performance.now();
+    const startMs = cpuMs();
     mask.text(text);
-    return performance.now() - startMs;
+    return cpuMs() - startMs;
   };
   for (const unit of hostile) {
     const least = (length: number): number => Math.min(...[1, 2, 3, 4, 5].map(() => timeOf(unit, length)));
     least(10_000);
     // Sixteen times the text; the square would be 256 times.
-    expect([unit, least(320_000) / Math.max(least(20_000), 0.5) < 100]).toEqual([unit, true]);
+    expect([unit, least(320_000) / Math.max(least(20_000), 1) < 120]).toEqual([unit, true]);
   }
 });
