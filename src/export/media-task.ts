@@ -96,8 +96,15 @@ class TaskUploads {
   }
 }
 
-function troubleOutcome({ verdict, transport: _, ...why }: NonNullable<Replaced["trouble"]>): Outcome {
-  return { ...why, verdict: verdict === "wait" || verdict === "hold" ? verdict : "retry", truncated: 0 };
+function troubleOutcome(trouble: NonNullable<Replaced["trouble"]>): Outcome {
+  const { verdict, status, reason, retryAfterMs } = trouble;
+  return {
+    verdict: verdict === "wait" || verdict === "hold" ? verdict : "retry",
+    ...(status === undefined ? {} : { status }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    truncated: 0,
+  };
 }
 
 /** The verdict for the whole task, where some of its spans wait for their media. */

@@ -33,10 +33,13 @@ async function functionMask(moduleUrl: string): Promise<ValueMask> {
 }
 
 async function imported(href: string): Promise<{ mask?: unknown; default?: unknown }> {
+  let failure: unknown;
   try {
     return (await import(href)) as { mask?: unknown; default?: unknown };
   } catch (error) {
-    const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
-    throw new Error(`it cannot be loaded (${[name, code].filter((part) => typeof part === "string").join(" ")})`);
+    failure = error;
   }
+  // Without the error itself, which must reach nobody.
+  const { name, code } = (failure ?? {}) as { name?: unknown; code?: unknown };
+  throw new Error(`it cannot be loaded (${[name, code].filter((part) => typeof part === "string").join(" ")})`);
 }

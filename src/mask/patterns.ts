@@ -8,7 +8,7 @@ import type { MaskPattern } from "./mask-rules.ts";
 interface PatternRow {
   /** Without it there is nothing to find: looked for first, since most texts have none of it. */
   hint: RegExp;
-  hide(text: string): string;
+  hide: (text: string) => string;
 }
 
 /** What is hidden is replaced by this. */

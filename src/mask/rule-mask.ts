@@ -92,7 +92,7 @@ function plainKey(key: string): string {
 
 /** `password=…`, `"password": "…"` in a text that is no JSON as a whole, with whatever number of backslashes. */
 function keyInText(keys: readonly string[]): RegExp {
-  const names = keys.map((key) => [...key].join("[_. -]?")).join("|");
+  const names = keys.map((key) => Array.from(key).join("[_. -]?")).join("|");
   const value = [
     String.raw`"(?:[^"\\]|\\[\s\S])*(?:"|$)`,
     String.raw`\\+"[\s\S]*?(?:\\+"(?=\s*[,}\]])|$)`,

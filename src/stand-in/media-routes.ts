@@ -32,7 +32,9 @@ export class MediaStorage {
   readonly #rows = new Map<string, Row>();
 
   media(): StoredMedia[] {
-    return [...this.#rows.values()].map(({ announcedSha256: _, signature: __, ...media }) => media);
+    return [...this.#rows.values()].map(({ id, contentType: type, contentLength, isUploaded, sha256, links }) => {
+      return { id, contentType: type, contentLength, isUploaded, sha256, links };
+    });
   }
 
   find(id: string): Row | undefined {

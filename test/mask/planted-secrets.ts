@@ -80,7 +80,9 @@ export class SecretMaker {
         ["3530", 16, [4, 4, 4, 4]],
       ]);
       const body = prefix + this.chars(digits, length - prefix.length - 1);
-      const card = [...digits].map((last) => body + last).find((number) => isCardNumber(number)) as string;
+      const card = Array.from(digits)
+        .map((last) => body + last)
+        .find((number) => isCardNumber(number)) as string;
       let from = 0;
       const parts = groups.map((size) => card.slice(from, (from += size)));
       const text = parts.join(this.pick(["", " ", "-"]));
