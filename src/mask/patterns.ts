@@ -12,7 +12,7 @@ interface PatternRow {
 }
 
 /** What is hidden is replaced by this. */
-export function markerOf(pattern: MaskPattern): string {
+function markerOf(pattern: MaskPattern): string {
   return `[masked ${pattern}]`;
 }
 

@@ -81,7 +81,9 @@ export class RuleMask implements ValueMask {
   #hide(text: string): string {
     let masked = text;
     for (const hide of this.#hides) masked = hide(masked);
-    return this.#hiddenInText === undefined ? masked : masked.replace(this.#hiddenInText, `$1${hiddenByKey}`);
+    return this.#hiddenInText === undefined || !/[:=]/.test(masked)
+      ? masked
+      : masked.replace(this.#hiddenInText, `$1${hiddenByKey}`);
   }
 }
 

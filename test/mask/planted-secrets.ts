@@ -11,7 +11,7 @@ export interface PlantedSecret {
 }
 
 /** A generator of numbers below 2^32 (mulberry32). */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
