@@ -100,7 +100,14 @@ export class Pipeline implements ExitParticipant, CommittingSink {
     }
     // With rules the sampler decides, in the tracer's place.
     const sampleRate = this.#sampler === undefined ? options.sampleRate : 1;
-    this.tracer = new Tracer({ sink: this.#sinkOf(options), scores, environment, release, serviceName, sampleRate });
+    this.tracer = new Tracer({
+      sink: this.#sinkOf(options),
+      scores: this.#scoresOf(scores),
+      environment,
+      release,
+      serviceName,
+      sampleRate,
+    });
     joinExit(this);
   }
 
@@ -178,6 +185,16 @@ export class Pipeline implements ExitParticipant, CommittingSink {
     const sink = this.#sampler ?? this.#intake;
     if (shouldExportSpan === undefined) return sink;
     return new FilteringSink(sink, this.#intake, shouldExportSpan, (message) => this.#notice("warn", message));
+  }
+
+  /** With rules a score goes unless its trace was left out: then there is nothing that it would be of. */
+  #scoresOf(scores: ScoreSink | undefined): ScoreSink | undefined {
+    const sampler = this.#sampler;
+    if (sampler === undefined || scores === undefined) return scores;
+    return {
+      offer: (event) => (sampler.hasLeftOut(event.body["traceId"]) ? scores.sampleOut() : scores.offer(event)),
+      sampleOut: () => scores.sampleOut(),
+    };
   }
 
   /** The pump's own word, unless there is no pump to have one. */

@@ -93,6 +93,12 @@ export class TailSampler implements SpanSink {
     return this.#sink.sampleOut();
   }
 
+  /** Is this a trace that was left out, as far as is remembered? */
+  hasLeftOut(traceId: unknown): boolean {
+    const known = normaliseTraceId(traceId);
+    return known !== undefined && this.#decided.get(known) === false;
+  }
+
   /** Decides about the traces that are over. */
   decideEnded(): void {
     for (const [traceId, trace] of this.#waiting) if (trace.hasRootEnded) this.#decide(traceId, false);

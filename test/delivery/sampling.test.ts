@@ -36,6 +36,32 @@ test("rules: errors are kept whole, the rest is sampled out and counted, and the
   expect(missingFromAccount(buffer.stats())).toBe(0);
 });
 
+test("a score of a trace that was left out is left out, others go, masked like spans; events are asked nothing", async () => {
+  const server = await standIn();
+  const asked: unknown[] = [];
+  const buffer = bufferFor(server.url, {
+    sampleRate: 0,
+    sampling: { keep: ["errors"] },
+    mask: ["email"],
+    maskJournal: true,
+    shouldExportSpan: (span) => {
+      asked.push(span.traceId);
+      return true;
+    },
+  });
+  const kept = buffer.startSpan("kept", { level: "ERROR" });
+  const left = buffer.startSpan("left out");
+  kept.end();
+  left.end();
+  await buffer.flush();
+  const comment = "ask bob@example.com";
+  expect(buffer.score({ traceId: kept.traceId, name: "quality", value: 1, comment })).toBe(true);
+  expect(buffer.score({ traceId: left.traceId, name: "quality", value: 1, comment })).toBe(false);
+  await buffer.flush();
+  expect(server.scores()).toMatchObject([{ traceId: kept.traceId, comment: "ask [masked email]" }]);
+  expect(asked).toEqual([kept.traceId, left.traceId]);
+});
+
 describe("shouldExportSpan", () => {
   test("false keeps a span from going anywhere, and it is counted", async () => {
     const server = await standIn();
