@@ -38,7 +38,8 @@ function hideEmails(text: string): string {
 }
 
 const any = (): boolean => true;
-const hasDigit = (found: string): boolean => /\d/.test(found);
+/** Words have no digits, and are not so long. */
+const hasDigit = (found: string): boolean => /\d/.test(found) || found.length >= 40;
 const isCredentials = (found: string): boolean =>
   Buffer.from(found.slice("Basic".length).trim(), "base64").toString("latin1").includes(":");
 
