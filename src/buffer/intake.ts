@@ -8,7 +8,7 @@ import { LatencyHistogram } from "./latency-histogram.ts";
 import { Overflow } from "./overflow.ts";
 import { Pulse } from "./pulse.ts";
 import { RingProducer } from "./ring-producer.ts";
-import { type Serialised, serialise } from "./serialise.ts";
+import { serialise } from "./serialise.ts";
 import type { SpanPayload } from "./span-payload.ts";
 
 /** Bytes moved from the overflow into the ring in one go on the caller's thread: about 50 µs of copying. */
@@ -97,8 +97,7 @@ export class Intake {
 
   /** Keeps the span's values of this moment, for `offerTaken`. It is not counted yet. */
   take(payload: SpanPayload, constants: ConstantFields | undefined): TakenSpan {
-    const { text, truncated } = this.#serialise(payload, constants);
-    return { text, constants, truncated };
+    return this.#serialise(payload, constants);
   }
 
   /** As `offer`, for a span that was taken before. */
@@ -168,19 +167,19 @@ export class Intake {
   }
 
   #keep(payload: SpanPayload, constants: ConstantFields | undefined): boolean {
-    const { text, truncated } = this.#serialise(payload, constants);
-    if (truncated) this.#truncated++;
-    return this.#push(text, constants);
+    const taken = this.#serialise(payload, constants);
+    if (taken.truncated) this.#truncated++;
+    return this.#push(taken.text, taken.constants);
   }
 
-  #serialise(payload: SpanPayload, constants: ConstantFields | undefined): Serialised {
+  #serialise(payload: SpanPayload, constants: ConstantFields | undefined): TakenSpan {
     const maxBytes = this.maxSpanBytes - (constants === undefined ? 0 : constants.bytes.length);
-    const serialised = serialise(payload, maxBytes);
-    if (this.#mask === undefined) return serialised;
-    // Masked after it was cut: so what a span of 100 MB costs stays bounded.
-    const text = maskStored(serialised.text, this.#mask);
-    if (Buffer.byteLength(text) <= maxBytes) return { text, truncated: serialised.truncated };
-    return serialise(JSON.parse(text) as SpanPayload, maxBytes);
+    const { text, truncated } = serialise(payload, maxBytes);
+    if (this.#mask === undefined) return { text, constants, truncated };
+    // Masked after it was cut, so that what a span of 100 MB costs stays bounded; and with what it shares with others.
+    const masked = maskStored(wholeText(text, constants), this.#mask);
+    if (Buffer.byteLength(masked) <= this.maxSpanBytes) return { text: masked, constants: undefined, truncated };
+    return { ...serialise(JSON.parse(masked) as SpanPayload, this.maxSpanBytes), constants: undefined };
   }
 
   #push(text: string, constants: ConstantFields | undefined): boolean {
@@ -190,7 +189,7 @@ export class Intake {
       if (this.#crashLog !== undefined) this.#logFrame(this.#crashLog);
       return true;
     }
-    const whole = constants === undefined ? text : text.slice(0, -1) + constants.text;
+    const whole = wholeText(text, constants);
     if (!this.#overflow.push(whole)) {
       this.#droppedMemoryFull++;
       return false;
@@ -217,4 +216,9 @@ export class Intake {
     this.#overflow.moveTo(this.ring, moveBytes);
     if (this.#overflow.count > 0) this.#mover = setTimeout(this.#move, 1).unref();
   };
+}
+
+/** A span's text with what it shares with others. */
+function wholeText(text: string, constants: ConstantFields | undefined): string {
+  return constants === undefined ? text : text.slice(0, -1) + constants.text;
 }

@@ -35,16 +35,21 @@ export class FilteringSink implements SpanSink {
   }
 
   offer(payload: SpanPayload, constants: ConstantFields | undefined): boolean {
-    return this.#isExcluded(payload) ? this.#count.filterOut() : this.#sink.offer(payload, constants);
+    return this.#isExcluded(payload, constants) ? this.#count.filterOut() : this.#sink.offer(payload, constants);
   }
 
   sampleOut(): boolean {
     return this.#sink.sampleOut();
   }
 
-  #isExcluded(payload: SpanPayload): boolean {
+  get maxSpanBytes(): number {
+    return this.#sink.maxSpanBytes;
+  }
+
+  #isExcluded(payload: SpanPayload, constants: ConstantFields | undefined): boolean {
     try {
-      const answer: unknown = this.#shouldExport(payload);
+      // With what it shares with others: of OpenTelemetry's spans that is resource and scope.
+      const answer: unknown = this.#shouldExport({ ...payload, ...constants?.fields });
       if (typeof answer === "boolean") return !answer;
       // A promise is not waited for, and must not become an unhandled rejection.
       if (answer instanceof Promise) answer.catch(() => undefined);

@@ -93,6 +93,10 @@ export class TailSampler implements SpanSink {
     return this.#sink.sampleOut();
   }
 
+  get maxSpanBytes(): number {
+    return this.#sink.maxSpanBytes;
+  }
+
   /** Is this a trace that was left out, as far as is remembered? */
   hasLeftOut(traceId: unknown): boolean {
     const known = normaliseTraceId(traceId);

@@ -9,6 +9,7 @@ import { type HoldingSink, TailSampler, type TailSamplerOptions } from "../../sr
 class Sink implements HoldingSink {
   readonly names: string[] = [];
   sampledOut = 0;
+  readonly maxSpanBytes = 10_000;
 
   offer(payload: SpanPayload): boolean {
     this.names.push(payload.name);
