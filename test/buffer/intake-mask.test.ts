@@ -23,7 +23,7 @@ const texts = (taker: Intake): string[] => taker.undelivered().map((payload) => 
 test("what spans share with others, as OpenTelemetry's resource, is masked with each, in ring and overflow", () => {
   const surroundings = { resource: { attributes: { owner: "ann@example.com" } }, scope: { name: "eve@example.com" } };
   const table = new ConstantFieldsTable(noConstants, surroundings);
-  const taker = intake(1_000_000);
+  const taker = intake(64 * 1024 * 1024);
   for (let index = 0; index < 500; index++) taker.offer({ ...span, input: "x".repeat(200) }, table.for(span));
   taker.offerTaken(taker.take(span, table.for(span)));
   taker.close();
