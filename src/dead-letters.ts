@@ -1,4 +1,8 @@
 import type { SpanPayload } from "./buffer/span-payload.ts";
+import { loadMask } from "./mask/load-mask.ts";
+import { maskFailed, type MaskSpec } from "./mask/mask-rules.ts";
+import { maskStored } from "./mask/mask-stored.ts";
+import type { ValueMask } from "./mask/mask-tree.ts";
 import type { DeadLetterCommand, DeadLetterSummary } from "./workers/messages.ts";
 
 /** A dead letter with its span. */
@@ -26,9 +30,12 @@ const maxLimit = 1_000;
  */
 export class DeadLetterBox {
   readonly #ask: (command: DeadLetterCommand) => Promise<unknown>;
+  readonly #mask: MaskSpec | undefined;
 
-  constructor(ask: (command: DeadLetterCommand) => Promise<unknown>) {
+  /** @param mask what is hidden of what is shown: the journal has the span as it was, unless it is masked too. */
+  constructor(ask: (command: DeadLetterCommand) => Promise<unknown>, mask?: MaskSpec) {
     this.#ask = ask;
+    this.#mask = mask;
   }
 
   /** At most `limit` (1 … 1,000, default 100) letters, the newest first, beginning below the id `before`. */
@@ -38,20 +45,29 @@ export class DeadLetterBox {
       throw new TypeError(`deadLetters.list: limit ${String(limit)} is not allowed: 1 … ${maxLimit}`);
     }
     if (before !== undefined) checkIds([before], "list: before");
-    const letters = (await this.#ask({ name: "list", limit, before })) as DeadLetterSummary[];
+    const stored = (await this.#ask({ name: "list", limit, before })) as DeadLetterSummary[];
+    const mask = await this.#loadedMask();
+    const letters = mask === undefined ? stored : stored.map((letter) => maskSummary(letter, mask));
     return { letters, next: letters.length === limit ? letters.at(-1)?.id : undefined };
   }
 
   /** One letter with its span; undefined when there is none of this id. */
   async get(id: number): Promise<DeadLetterDetail | undefined> {
     checkIds([id], "get");
-    return (await this.#ask({ name: "get", id })) as DeadLetterDetail | undefined;
+    const letter = (await this.#ask({ name: "get", id })) as DeadLetterDetail | undefined;
+    const mask = await this.#loadedMask();
+    if (letter === undefined || mask === undefined) return letter;
+    return { ...maskSummary(letter, mask), span: letter.span && maskSpan(letter.span, mask) };
   }
 
   /** Puts them back among the pending spans, to be sent again. Returns how many there were. */
   async retry(ids: DeadLetterSelection): Promise<number> {
     checkSelection(ids, "retry");
     return (await this.#ask({ name: "retry", ids })) as number;
+  }
+
+  async #loadedMask(): Promise<ValueMask | undefined> {
+    return this.#mask === undefined ? undefined : await loadMask(this.#mask).catch(() => hidingAll);
   }
 
   /** Removes them for good. Returns how many there were. */
@@ -66,6 +82,23 @@ export const noDeadLetters: DeadLetterBox = new DeadLetterBox(async ({ name }) =
   if (name === "get") return undefined;
   return name === "list" ? [] : 0;
 });
+
+function maskSummary(letter: DeadLetterSummary, mask: ValueMask): DeadLetterSummary {
+  return { ...letter, name: mask.text(letter.name, ["name"]), reason: mask.text(letter.reason, ["reason"]) };
+}
+
+function maskSpan(span: SpanPayload, mask: ValueMask): SpanPayload {
+  return JSON.parse(maskStored(JSON.stringify(span), mask)) as SpanPayload;
+}
+
+/** In the place of a mask that cannot be had. */
+const hidingAll: ValueMask = {
+  text: () => maskFailed,
+  number: (number) => number,
+  key: (key) => key,
+  under: () => undefined,
+  passes: () => false,
+};
 
 function checkSelection(ids: DeadLetterSelection, call: string): void {
   if (ids === "all") return;

@@ -29,6 +29,8 @@ export function openEventPipeline(options: ResolvedOptions, name?: string): Pipe
       release: undefined,
       serviceName: undefined,
       sampleRate: 1,
+      sampling: undefined,
+      shouldExportSpan: undefined,
     },
     { name, taskUrl: eventTaskUrl },
   );

@@ -3,7 +3,8 @@ import "./node-version.ts";
 export type { ObservationLevel, ObservationType } from "./buffer/span-payload.ts";
 export type { DeadLetterBox, DeadLetterDetail, DeadLetterList, DeadLetterSelection } from "./dead-letters.ts";
 export type { SpanDestination } from "./destination.ts";
-export type { DestinationOptions, Logger, SpanBufferOptions } from "./options.ts";
+export type { MaskContext, MaskFunction, MaskPattern, MaskRule } from "./mask/mask-rules.ts";
+export type { DestinationOptions, Logger, SamplingOptions, SpanBufferOptions } from "./options.ts";
 export { SpanBuffer } from "./span-buffer.ts";
 export type { FlushResult, SpanBufferStats } from "./stats.ts";
 export type { TimeInput } from "./tracing/clock.ts";
@@ -12,6 +13,8 @@ export { observe, observed } from "./tracing/default-tracer.ts";
 export type { ObservedDecorator, ObservedFunction, ObserveOptions } from "./tracing/observe.ts";
 export { extract, type InjectOptions, type RemoteParent } from "./tracing/propagation.ts";
 export type { Score, SpanScore } from "./tracing/score.ts";
+export type { ShouldExportSpan } from "./tracing/filtering-sink.ts";
+export type { SamplingRule } from "./tracing/sampling-rules.ts";
 export type {
   BufferedSpan,
   ObservationFields,

@@ -1,5 +1,7 @@
 import * as v from "valibot";
+import { maskPatternNames } from "./mask/mask-rules.ts";
 import type { Logger, SpanBufferOptions } from "./options.ts";
+import type { ShouldExportSpan } from "./tracing/filtering-sink.ts";
 
 const seconds = (max: number) => v.pipe(v.number(), v.minValue(0.01), v.maxValue(max));
 const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
@@ -11,6 +13,17 @@ const publicKey = v.pipe(
   v.check((key) => !key.startsWith("sk-")),
 );
 const baseUrl = v.pipe(v.string(), v.check(isPlainHttpUrl));
+const durationMs = v.pipe(v.number(), v.minValue(0), v.finite());
+const samplingRule = v.union([
+  v.literal("errors"),
+  v.strictObject({ minDurationMs: durationMs, name: v.optional(text) }),
+  v.strictObject({ userId: v.union([text, v.pipe(v.array(text), v.minLength(1))]) }),
+]);
+const maskRule = v.union([
+  v.picklist(maskPatternNames),
+  // A name of signs alone would be every key.
+  v.strictObject({ keys: v.pipe(v.array(v.pipe(v.string(), v.regex(/[\p{L}\p{N}]/u))), v.minLength(1)) }),
+]);
 const kib = 1024;
 const mib = 1024 * kib;
 const gib = 1024 * mib;
@@ -124,7 +137,25 @@ export const optionTable: Readonly<Record<keyof SpanBufferOptions, OptionRow>> =
     fallback: 1,
     env: ["LANGFUSE_SAMPLE_RATE"],
   },
-  mask: { schema: v.never(), allowed: "nothing yet" },
+  sampling: {
+    schema: v.strictObject({
+      keep: v.pipe(v.array(samplingRule), v.minLength(1)),
+      waitMs: v.optional(count(1_000, 86_400_000)),
+      maxBytes: v.optional(count(mib, gib)),
+    }),
+    allowed:
+      '{ keep, waitMs?, maxBytes? }: keep is a list of "errors", { minDurationMs, name? } and { userId }; waitMs 1000 … 86400000, maxBytes 1 MiB … 1 GiB',
+  },
+  shouldExportSpan: {
+    schema: v.custom<ShouldExportSpan>((value) => typeof value === "function"),
+    allowed: "a function (span) => boolean",
+  },
+  mask: {
+    schema: v.union([text, v.instance(URL), v.pipe(v.array(maskRule), v.minLength(1))]),
+    allowed: `the path or file: URL of a module, or a list of ${maskPatternNames.map((name) => `"${name}"`).join(", ")} and { keys: ["password", …] }`,
+  },
+  maskJournal: { schema: flag, allowed: "true or false", fallback: false },
+  media: { schema: flag, allowed: "true or false", fallback: true, env: ["LANGFUSE_MEDIA_UPLOAD_ENABLED"] },
   shutdownTimeoutMs: { schema: count(0, 600_000), allowed: "0 … 600000 (milliseconds)", fallback: 5_000 },
   logger: {
     schema: v.custom<Logger>((value) => typeof (value as Logger | null)?.warn === "function"),

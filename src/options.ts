@@ -1,10 +1,25 @@
 /** The options: validated once at construction, then frozen. */
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 import leven from "leven";
 import * as v from "valibot";
+import { type MaskRule, type MaskSpec, maskPatternNames } from "./mask/mask-rules.ts";
 import { type OptionRow, optionTable, otherNames } from "./option-table.ts";
+import type { ShouldExportSpan } from "./tracing/filtering-sink.ts";
+import type { SamplingRule } from "./tracing/sampling-rules.ts";
+
+/** How traces outside the sample may still be kept; see docs/privacy.md. */
+export interface SamplingOptions {
+  /** A trace is kept, whole, as soon as one of its spans fits one of these. */
+  keep: readonly SamplingRule[];
+  /** How long a trace may be undecided after its latest span, while its root has not ended. Default: 600,000 milliseconds. */
+  waitMs?: number | undefined;
+  /** Memory for spans of undecided traces. Default: 16 MiB. */
+  maxBytes?: number | undefined;
+}
 
 /** Where notices go. A logger that throws is ignored. */
 export interface Logger {
@@ -78,8 +93,16 @@ export interface SpanBufferOptions {
   serviceName?: string | undefined;
   /** Share of traces that are kept, 0 … 1. Default: 1. */
   sampleRate?: number | undefined;
-  /** Not available in this version and refused, so that nobody believes it works. */
-  mask?: string | URL | undefined;
+  /** Traces outside `sampleRate` that are kept all the same. */
+  sampling?: SamplingOptions | undefined;
+  /** `false` keeps a span from going anywhere; called on the caller's thread when a span ends. */
+  shouldExportSpan?: ShouldExportSpan | undefined;
+  /** What is hidden before a span leaves: ready patterns and names of keys, or a module with a `MaskFunction`. */
+  mask?: string | URL | readonly MaskRule[] | undefined;
+  /** Hides it before the disk, on the caller's thread; with patterns and keys alone. Default: false. */
+  maskJournal?: boolean | undefined;
+  /** Do audio and images in data URIs go as Langfuse media? Default: true. */
+  media?: boolean | undefined;
   /** Default: 5,000 milliseconds. */
   shutdownTimeoutMs?: number | undefined;
   /** Default: warnings to stderr. */
@@ -87,13 +110,22 @@ export interface SpanBufferOptions {
 }
 
 type Given<Name extends keyof SpanBufferOptions> = NonNullable<SpanBufferOptions[Name]>;
-type OptionalName = "publicKey" | "secretKey" | "destinations" | "environment" | "release" | "serviceName" | "logger";
+type OptionalName =
+  | "publicKey"
+  | "secretKey"
+  | "destinations"
+  | "environment"
+  | "release"
+  | "serviceName"
+  | "sampling"
+  | "shouldExportSpan"
+  | "logger";
 
 /** Options with their defaults. */
 export type ResolvedOptions = Readonly<
   { [Name in Exclude<keyof SpanBufferOptions, OptionalName | "mask">]: Given<Name> } & {
     [Name in OptionalName]: Given<Name> | undefined;
-  }
+  } & { mask: MaskSpec | undefined }
 >;
 
 /**
@@ -112,17 +144,48 @@ export function resolveOptions(options: SpanBufferOptions = {}, env: NodeJS.Proc
       options[name] === undefined ? fromEnvironment(definition, env) : { value: options[name], source: name };
     if (given === undefined) resolved[name] = definition.fallback;
     else if (v.is(definition.schema, given.value)) resolved[name] = given.value;
-    else problems.push(invalidOption(name, definition, given));
+    else problems.push(invalidOption(definition, given));
   }
   if (resolved["compression"] === "gzip" && resolved["sender"] === "sdk") {
     problems.push('compression "gzip" has no effect with sender "sdk", which cannot compress: use sender "direct"');
   }
+  const mask = maskOf(options.mask);
+  if (mask.problem !== undefined) problems.push(mask.problem);
+  else if (resolved["maskJournal"] === true) problems.push(...journalProblems(mask.spec));
   if (problems.length > 0) throw new TypeError(`langfuse-span-buffer: ${problems.join("; ")}`);
+  resolved["mask"] = mask.spec;
   resolved["baseUrl"] = withoutSlash(resolved["baseUrl"] as string);
   // Absolute: the host may change its working directory later.
   resolved["directory"] = resolve((resolved["directory"] as string | undefined) ?? stateDirectory(env));
   resolved["crashLogDirectory"] = resolve((resolved["crashLogDirectory"] ?? resolved["directory"]) as string);
   return Object.freeze(resolved) as unknown as ResolvedOptions;
+}
+
+/** What the option means, or what is wrong with it. */
+function maskOf(mask: SpanBufferOptions["mask"]): { spec?: MaskSpec; problem?: string } {
+  if (mask === undefined || !v.is(optionTable.mask.schema, mask)) return {};
+  if (typeof mask !== "string" && !(mask instanceof URL)) return { spec: mask };
+  if (maskPatternNames.some((name) => name === mask)) {
+    const problem = `option "mask" ${JSON.stringify(mask)} would be a module's path: the pattern is mask: [${JSON.stringify(mask)}]`;
+    return { problem };
+  }
+  const isFileUrl = mask instanceof URL || mask.startsWith("file:");
+  const url = isFileUrl ? new URL(mask) : pathToFileURL(mask);
+  // What it exports is found out by the export threads; without it nothing leaves.
+  if (url.protocol === "file:" && existsSync(url)) return { spec: url.href };
+  const shown = JSON.stringify(String(mask));
+  return {
+    problem: `option "mask" ${shown} is no file: allowed is the path or file: URL of a module whose default export is the mask function`,
+  };
+}
+
+/** Why values cannot be masked before the disk. */
+function journalProblems(mask: MaskSpec | undefined): string[] {
+  if (mask === undefined) return ["maskJournal has no effect without mask: give it patterns or keys"];
+  if (typeof mask !== "string") return [];
+  return [
+    "maskJournal does not go with a mask from a module, which runs in the export threads, behind the journal: use patterns and keys",
+  ];
 }
 
 /** The same options, but for another project. */
@@ -169,8 +232,7 @@ function nearest(name: string): string | undefined {
 }
 
 /** What is wrong with a value, and what is allowed; a secret is not shown. */
-export function invalidOption(name: string, definition: OptionRow, given: { value: unknown; source: string }): string {
-  if (name === "mask") return 'option "mask" is not available in this version: leave it out, and mask before update()';
+export function invalidOption(definition: OptionRow, given: { value: unknown; source: string }): string {
   const shown = definition.isSecret === true ? "" : ` ${show(given.value)}`;
   return `option "${given.source}"${shown} is not allowed: ${definition.allowed}`;
 }

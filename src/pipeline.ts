@@ -6,6 +6,8 @@ import { Intake } from "./buffer/intake.ts";
 import { steadyMs } from "./buffer/monotonic-ms.ts";
 import { createRingMemory, ringCapacityBytes } from "./buffer/ring.ts";
 import { writeSpill } from "./buffer/spill.ts";
+import type { MaskSpec } from "./mask/mask-rules.ts";
+import { RuleMask } from "./mask/rule-mask.ts";
 import { DeadLetterBox } from "./dead-letters.ts";
 import type { Logger, ResolvedOptions } from "./options.ts";
 import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
@@ -15,8 +17,10 @@ import type { CommittingSink } from "./committing-sink.ts";
 import type { SpanPayload } from "./buffer/span-payload.ts";
 import type { FlushResult, SpanBufferStats } from "./stats.ts";
 import { exportTaskUrl, pumpUrl } from "./thread-files.ts";
+import { FilteringSink } from "./tracing/filtering-sink.ts";
 import type { ScoreSink } from "./tracing/score.ts";
-import { Tracer } from "./tracing/tracer.ts";
+import { TailSampler } from "./tracing/tail-sampler.ts";
+import { type SpanSink, Tracer } from "./tracing/tracer.ts";
 import type { AuthCheckResult } from "./workers/messages.ts";
 import { PumpHandle } from "./workers/pump-handle.ts";
 
@@ -54,7 +58,7 @@ export interface PipelineSetup {
  */
 export class Pipeline implements ExitParticipant, CommittingSink {
   readonly tracer: Tracer;
-  readonly deadLetters: DeadLetterBox = new DeadLetterBox((command) => this.#pump.deadLetters(command));
+  readonly deadLetters: DeadLetterBox;
   readonly #options: ResolvedOptions;
   readonly #logger: Logger;
   readonly #intake: Intake;
@@ -62,12 +66,14 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   readonly #commitWait: CommitWait;
   readonly #pump: PumpHandle;
   readonly #crashLog: CrashLog | undefined;
+  readonly #sampler: TailSampler | undefined;
   readonly #prefix: string;
   #shutdown: Promise<FlushResult> | undefined;
   #flushedAtExit = -1;
 
   constructor(options: ResolvedOptions, { name, taskUrl = exportTaskUrl, scores }: PipelineSetup = {}) {
     this.#options = options;
+    this.deadLetters = new DeadLetterBox((command) => this.#pump.deadLetters(command), options.mask);
     this.#prefix = name === undefined ? "" : `destination ${name}: `;
     this.#logger = options.logger ?? stderrLogger;
     const ring = createRingMemory(ringCapacityBytes(options.ringBytes, options.maxSpanBytes));
@@ -77,7 +83,8 @@ export class Pipeline implements ExitParticipant, CommittingSink {
     const ringId = randomUUID();
     if (options.durability === "strict") this.#crashLog = this.#openCrashLog(ringId);
     const { maxSpanBytes, maxMemoryBytes } = options;
-    this.#intake = new Intake({ ring, maxSpanBytes, maxMemoryBytes, crashLog: this.#crashLog });
+    const mask = options.maskJournal ? callerMask(options.mask) : undefined;
+    this.#intake = new Intake({ ring, maxSpanBytes, maxMemoryBytes, crashLog: this.#crashLog, mask });
     this.#pump = new PumpHandle({
       pumpUrl,
       setup: pumpSetup({ options, ring, counters, ringId, taskUrl }),
@@ -87,8 +94,20 @@ export class Pipeline implements ExitParticipant, CommittingSink {
         if (this.#crashLog !== undefined) this.#crashLog.journalId = id;
       },
     });
-    const { environment, release, serviceName, sampleRate } = options;
-    this.tracer = new Tracer({ sink: this.#intake, scores, environment, release, serviceName, sampleRate });
+    const { environment, release, serviceName } = options;
+    if (options.sampling !== undefined && options.sampleRate < 1) {
+      this.#sampler = new TailSampler(this.#intake, { ...options.sampling, sampleRate: options.sampleRate });
+    }
+    // With rules the sampler decides, in the tracer's place.
+    const sampleRate = this.#sampler === undefined ? options.sampleRate : 1;
+    this.tracer = new Tracer({
+      sink: this.#sinkOf(options),
+      scores: this.#scoresOf(scores),
+      environment,
+      release,
+      serviceName,
+      sampleRate,
+    });
     joinExit(this);
   }
 
@@ -131,10 +150,11 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   stats(): SpanBufferStats {
     const counters = this.#counters.read();
     const { latencyNanos, dropped } = this.#intake;
+    const undecided = this.#sampler?.count ?? 0;
     const stats: SpanBufferStats = {
-      accepted: this.#intake.accepted + counters.recovered,
+      accepted: this.#intake.accepted + undecided + counters.recovered,
       acknowledged: counters.acknowledged,
-      pending: this.#intake.waiting(counters.taken) + counters.pending,
+      pending: this.#intake.waiting(counters.taken) + undecided + counters.pending,
       deadLettered: counters.deadLettered,
       deadLetterBytes: counters.deadLetterBytes,
       deadLettersLeft: counters.deadLettersLeft,
@@ -160,6 +180,23 @@ export class Pipeline implements ExitParticipant, CommittingSink {
     return stats;
   }
 
+  /** Where finished spans go first; straight to the intake for who asks for nothing else. */
+  #sinkOf({ shouldExportSpan }: ResolvedOptions): SpanSink {
+    const sink = this.#sampler ?? this.#intake;
+    if (shouldExportSpan === undefined) return sink;
+    return new FilteringSink(sink, this.#intake, shouldExportSpan, (message) => this.#notice("warn", message));
+  }
+
+  /** With rules a score goes unless its trace was left out: then there is nothing that it would be of. */
+  #scoresOf(scores: ScoreSink | undefined): ScoreSink | undefined {
+    const sampler = this.#sampler;
+    if (sampler === undefined || scores === undefined) return scores;
+    return {
+      offer: (event) => (sampler.hasLeftOut(event.body["traceId"]) ? scores.sampleOut() : scores.offer(event)),
+      sampleOut: () => scores.sampleOut(),
+    };
+  }
+
   /** The pump's own word, unless there is no pump to have one. */
   #stateOf(index: number): PumpState {
     if (this.#pump.isEnded) return "stopped";
@@ -174,6 +211,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   }
 
   exit(): void {
+    this.#sampler?.close();
     this.#intake.close();
     this.#settle(this.#options.shutdownTimeoutMs * (1 - deliveryShare));
   }
@@ -191,6 +229,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
 
   /** Resolves when everything accepted so far is delivered or dead, or the signal comes. */
   async #deliver(signal: AbortSignal): Promise<void> {
+    this.#sampler?.decideEnded();
     const wanted = this.#intake.overflowCount;
     // What waits beside the ring must be in it before the pump can be asked to deliver it.
     const through = this.#intake.ring.sequence + wanted;
@@ -199,6 +238,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   }
 
   async #shutDown(timeoutMs: number): Promise<FlushResult> {
+    this.#sampler?.close();
     this.#intake.close();
     const deadlineMs = performance.now() + timeoutMs;
     // Of a pump that crashes again and again nothing is to be expected: the spill file is for that.
@@ -279,6 +319,11 @@ export class Pipeline implements ExitParticipant, CommittingSink {
       // The host's logger must not become the host's crash.
     }
   }
+}
+
+/** The mask of the caller's thread; a function of the user's has none (src/options.ts). */
+function callerMask(spec: MaskSpec | undefined): RuleMask | undefined {
+  return spec === undefined || typeof spec === "string" ? undefined : new RuleMask(spec);
 }
 
 /** Runs the action at most so long. Returns whether it came to its end; the loop stays alive meanwhile. */

@@ -23,6 +23,8 @@ export function pumpSetup({ options, ring, counters, ringId, taskUrl }: PumpPart
     transport: options.transport,
     sender: options.sender,
     compression: options.compression,
+    mask: options.mask,
+    media: options.media,
     // Beyond the ring strict is as journal.
     durability: options.durability === "strict" ? "journal" : options.durability,
     directory: options.directory,

@@ -19,8 +19,10 @@ export interface SpanBufferStats {
     "memory-full": number;
     /** Ended after `shutdown()`. */
     "shut-down": number;
-    /** Not in the sample (`sampleRate`). */
+    /** Not in the sample (`sampleRate`), and kept by no rule (`sampling`). */
     "sampled-out": number;
+    /** Excluded by `shouldExportSpan`. */
+    filtered: number;
     /** Beyond `maxDiskBytes`. */
     "disk-full": number;
     /** Overwritten in shared memory. */
@@ -71,7 +73,7 @@ export function disabledStats(): SpanBufferStats {
     deadLettered: 0,
     deadLetterBytes: 0,
     deadLettersLeft: 0,
-    dropped: { "memory-full": 0, "shut-down": 0, "sampled-out": 0, "disk-full": 0, damaged: 0 },
+    dropped: { "memory-full": 0, "shut-down": 0, "sampled-out": 0, filtered: 0, "disk-full": 0, damaged: 0 },
     recovered: 0,
     truncated: 0,
     resent: 0,

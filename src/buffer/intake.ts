@@ -1,4 +1,6 @@
 import { Buffer } from "node:buffer";
+import { maskStored } from "../mask/mask-stored.ts";
+import type { ValueMask } from "../mask/mask-tree.ts";
 import type { ConstantFields } from "./constant-fields.ts";
 import type { CrashLog } from "./crash-log.ts";
 import { encodeFrame } from "./frame.ts";
@@ -18,6 +20,13 @@ const moveBytesPerCall = 8 * 1024;
 /** Looking at the clock twice costs a twentieth of a call: one call in so many, the first among them, is measured. */
 const measuredEvery = 8;
 
+/** A span that was taken, and has not been let in. */
+export interface TakenSpan {
+  text: string;
+  constants: ConstantFields | undefined;
+  truncated: boolean;
+}
+
 export interface IntakeOptions {
   ring: SharedArrayBuffer;
   maxSpanBytes: number;
@@ -25,6 +34,8 @@ export interface IntakeOptions {
   maxMemoryBytes: number;
   /** With durability `strict`. */
   crashLog?: CrashLog | undefined;
+  /** Hides values before anything, ring and crash log included, has them. */
+  mask?: ValueMask | undefined;
 }
 
 /**
@@ -39,6 +50,7 @@ export class Intake {
   readonly #pulse: Pulse;
   readonly maxSpanBytes: number;
   readonly #crashLog: CrashLog | undefined;
+  readonly #mask: ValueMask | undefined;
   #mover: NodeJS.Timeout | undefined;
   #closed = false;
   #accepted = 0;
@@ -46,6 +58,7 @@ export class Intake {
   #droppedMemoryFull = 0;
   #droppedShutDown = 0;
   #droppedSampledOut = 0;
+  #droppedFiltered = 0;
 
   constructor(options: IntakeOptions) {
     this.ring = new RingProducer(options.ring);
@@ -53,6 +66,7 @@ export class Intake {
     this.#pulse = new Pulse(this.ring);
     this.maxSpanBytes = options.maxSpanBytes;
     this.#crashLog = options.crashLog;
+    this.#mask = options.mask;
   }
 
   /** Takes one span with its constants; `false`: it was dropped, and counted under its reason. */
@@ -74,6 +88,27 @@ export class Intake {
     return false;
   }
 
+  /** Counts a span that a filter has excluded. */
+  filterOut(): false {
+    this.#accepted++;
+    this.#droppedFiltered++;
+    return false;
+  }
+
+  /** Keeps the span's values of this moment, for `offerTaken`. It is not counted yet. */
+  take(payload: SpanPayload, constants: ConstantFields | undefined): TakenSpan {
+    return this.#serialise(payload, constants);
+  }
+
+  /** As `offer`, for a span that was taken before. */
+  offerTaken({ text, constants, truncated }: TakenSpan): boolean {
+    this.#accepted++;
+    if (this.#closed) return this.#refuse();
+    if (!this.#pulse.isBeating) this.#pulse.begin();
+    if (truncated) this.#truncated++;
+    return this.#push(text, constants);
+  }
+
   /** From now on spans are dropped, and counted. */
   close(): void {
     this.#closed = true;
@@ -88,11 +123,12 @@ export class Intake {
     return this.#truncated;
   }
 
-  get dropped(): { "memory-full": number; "shut-down": number; "sampled-out": number } {
+  get dropped(): { "memory-full": number; "shut-down": number; "sampled-out": number; filtered: number } {
     return {
       "memory-full": this.#droppedMemoryFull,
       "shut-down": this.#droppedShutDown,
       "sampled-out": this.#droppedSampledOut,
+      filtered: this.#droppedFiltered,
     };
   }
 
@@ -131,15 +167,29 @@ export class Intake {
   }
 
   #keep(payload: SpanPayload, constants: ConstantFields | undefined): boolean {
+    const taken = this.#serialise(payload, constants);
+    if (taken.truncated) this.#truncated++;
+    return this.#push(taken.text, taken.constants);
+  }
+
+  #serialise(payload: SpanPayload, constants: ConstantFields | undefined): TakenSpan {
+    const maxBytes = this.maxSpanBytes - (constants === undefined ? 0 : constants.bytes.length);
+    const { text, truncated } = serialise(payload, maxBytes);
+    if (this.#mask === undefined) return { text, constants, truncated };
+    // Masked after it was cut, so that what a span of 100 MB costs stays bounded; and with what it shares with others.
+    const masked = maskStored(wholeText(text, constants), this.#mask);
+    if (Buffer.byteLength(masked) <= this.maxSpanBytes) return { text: masked, constants: undefined, truncated };
+    return { ...serialise(JSON.parse(masked) as SpanPayload, this.maxSpanBytes), constants: undefined };
+  }
+
+  #push(text: string, constants: ConstantFields | undefined): boolean {
     const ending = constants?.bytes;
-    const { text, truncated } = serialise(payload, this.maxSpanBytes - (ending === undefined ? 0 : ending.length));
-    if (truncated) this.#truncated++;
     if (this.#overflow.count > 0) this.#overflow.moveTo(this.ring, moveBytesPerCall);
     if (this.#overflow.count === 0 && this.ring.pushText(text, ending)) {
       if (this.#crashLog !== undefined) this.#logFrame(this.#crashLog);
       return true;
     }
-    const whole = constants === undefined ? text : text.slice(0, -1) + constants.text;
+    const whole = wholeText(text, constants);
     if (!this.#overflow.push(whole)) {
       this.#droppedMemoryFull++;
       return false;
@@ -166,4 +216,9 @@ export class Intake {
     this.#overflow.moveTo(this.ring, moveBytes);
     if (this.#overflow.count > 0) this.#mover = setTimeout(this.#move, 1).unref();
   };
+}
+
+/** A span's text with what it shares with others. */
+function wholeText(text: string, constants: ConstantFields | undefined): string {
+  return constants === undefined ? text : text.slice(0, -1) + constants.text;
 }

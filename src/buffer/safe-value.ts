@@ -217,12 +217,17 @@ function safeString(value: string, limits: Limits): string {
   let text = value;
   if (text.length > limits.stringLength) {
     limits.truncated = true;
-    const kept = text.length > limits.hopelessLength ? 0 : limits.stringLength;
+    const kept = text.length > limits.hopelessLength ? 0 : (dataUriHead(text) ?? limits.stringLength);
     text = `${text.slice(0, kept)}[truncated: ${kept} of ${value.length} characters kept]`;
   }
   if (!text.isWellFormed()) text = text.replace(/\p{Surrogate}/gu, markSurrogate);
   spend(text.length, limits);
   return text;
+}
+
+/** The characters before the data of a data URI, which half of is worth nothing; undefined: it is another text. */
+function dataUriHead(text: string): number | undefined {
+  return text.startsWith("data:") ? /^data:[\w/.+;=-]{1,160};base64,/.exec(text.slice(0, 200))?.[0].length : undefined;
 }
 
 function markSurrogate(unit: string): string {

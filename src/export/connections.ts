@@ -32,12 +32,13 @@ export class BrokenAnswerError extends Error {
 }
 
 /**
- * Posts to a URL and reads the answer. Redirects are answers like others; what is beyond `longestAnswerBytes` of an
+ * Sends something to a URL and reads the answer. Redirects are answers like others; what is beyond `longestAnswerBytes` of an
  * answer is not read, and its connection is closed.
  *
  * @throws BrokenAnswerError when the answer broke off; else what undici says of connections.
  */
-export async function post(
+export async function exchange(
+  method: "POST" | "PUT" | "PATCH",
   url: string,
   headers: Record<string, string>,
   body: Uint8Array | string,
@@ -45,7 +46,7 @@ export async function post(
 ): Promise<WholeAnswer> {
   const { origin, pathname, search } = new URL(url);
   const pool = await openConnections();
-  const answer = await pool.request({ origin, path: pathname + search, method: "POST", headers, body, signal });
+  const answer = await pool.request({ origin, path: pathname + search, method, headers, body, signal });
   try {
     return { statusCode: answer.statusCode, headers: answer.headers, text: await textOf(answer.body) };
   } catch (error) {

@@ -11,7 +11,7 @@
 import { gzipSync } from "node:zlib";
 import type { Compression, Destination } from "../workers/messages.ts";
 import { type Answer, answerFrom, connectionFailure, type Failure, type Outcome, timedOut } from "./answer.ts";
-import { BrokenAnswerError, post } from "./connections.ts";
+import { BrokenAnswerError, exchange as exchangeOver } from "./connections.ts";
 import { ingestionVersionHeader } from "./otlp-route.ts";
 import { withinTimeLimit } from "./time-limit.ts";
 
@@ -44,7 +44,8 @@ async function exchange(
   try {
     const whole = bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes);
     const isCompressed = compression === "gzip" && whole.length >= smallestCompressedBytes;
-    const { statusCode, headers, text } = await post(
+    const { statusCode, headers, text } = await exchangeOver(
+      "POST",
       `${baseUrl}${tracesPath}`,
       {
         authorization: `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`,

@@ -20,12 +20,13 @@ import { eventKind, parseEvent, takesEvents } from "./event-kinds.ts";
 import { type RequestCounter, throughHiccups } from "./hiccups.ts";
 import type { IngestionEvent } from "./ingestion.ts";
 import { sendIngestion } from "./ingestion-sender.ts";
+import { MaskUnavailableError, maskTask } from "./masked-task.ts";
 import { redact } from "./redact.ts";
 import { send as sendSpans } from "./task.ts";
 
 export { checkAuth } from "./task.ts";
 
-type Outcome = Pick<ExportReport, "verdict" | "status" | "reason" | "retryAfterMs" | "spans" | "truncated">;
+type Outcome = Pick<ExportReport, "verdict" | "status" | "reason" | "retryAfterMs" | "spans" | "truncated" | "notice">;
 
 /** A destination that has refused events although its version takes them. */
 const refusing = new LRUCache<string, true>({ max: 16, ttl: 10 * 60_000 });
@@ -34,24 +35,32 @@ const refusing = new LRUCache<string, true>({ max: 16, ttl: 10 * 60_000 });
 export async function send(task: ExportTask): Promise<ExportReport> {
   const started = performance.now();
   const counter: RequestCounter = { requests: 0 };
-  const outcome = await sendBatch(task, counter).catch((error: unknown): Outcome => {
+  const outcome = await sendMasked(task, counter).catch((error: unknown): Outcome => {
     // Nothing was acknowledged, so nothing may be lost: as an outage.
+    if (error instanceof MaskUnavailableError) {
+      return { verdict: "retry", reason: redact(error.message, task.destination), truncated: 0 };
+    }
     const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     return { verdict: "retry", reason: redact(`export failed on our side: ${words}`, task.destination), truncated: 0 };
   });
-  // Given back at once: a collector that sees only a small heap lets many such megabytes wait.
-  task.payloads.buffer.transfer(0);
   const { used_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
   const durationMs = performance.now() - started;
   return { ...outcome, requests: counter.requests, durationMs, memoryBytes: heapBytes + externalBytes };
 }
 
-async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
-  const { destination } = task;
-  if (!hasKeys(destination)) {
+async function sendMasked(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
+  if (!hasKeys(task.destination)) {
     return { verdict: "hold", reason: "no keys: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY", truncated: 0 };
   }
+  const masked = await maskTask(task);
+  return masked.words(await sendBatch(masked.task, counter));
+}
+
+async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
+  const { destination } = task;
   const events = eventsOf(task);
+  // Given back at once: a collector that sees only a small heap lets many such megabytes wait.
+  task.payloads.buffer.transfer(0);
   const route = await routeOf(task, counter);
   if (typeof route !== "boolean") return route;
   const batch = new Batch(events);
@@ -137,6 +146,8 @@ async function spanVerdicts(
   const { requests, ...report } = await sendSpans({
     ...task,
     transport: "otlp",
+    // They are masked already.
+    mask: undefined,
     payloads: new Uint8Array(Buffer.concat(spans)),
     lengths: spans.map(({ length }) => length),
   });

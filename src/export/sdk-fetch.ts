@@ -4,7 +4,7 @@
  * another. So its requests with spans go over our own connections. They are told by a header that is not sent; every
  * other call of `fetch` in the thread is the platform's as before.
  */
-import { BrokenAnswerError, post } from "./connections.ts";
+import { BrokenAnswerError, exchange } from "./connections.ts";
 
 const markName = "x-span-buffer-connection";
 
@@ -32,7 +32,13 @@ async function ownFetch(url: string, { headers, body, signal }: RequestInit): Pr
   const { [markName]: _, ...sent } = headers as Record<string, string>;
   let isAnswered = false;
   try {
-    const answer = await post(url, { ...sent, "accept-encoding": "identity" }, body as string, signal as AbortSignal);
+    const answer = await exchange(
+      "POST",
+      url,
+      { ...sent, "accept-encoding": "identity" },
+      body as string,
+      signal as AbortSignal,
+    );
     isAnswered = true;
     // Bytes, not a text: that would be given a content type that the server did not send. Throws on a status that is none.
     return new Response(withoutBody.includes(answer.statusCode) ? null : Buffer.from(answer.text), {

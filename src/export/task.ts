@@ -18,6 +18,8 @@ import { type Delivery, type DeliveryResult, deliver } from "./deliver.ts";
 import { discover, forgetServer } from "./discover.ts";
 import type { RequestCounter } from "./hiccups.ts";
 import { dependsOnVersion, ingestionPlan } from "./ingestion.ts";
+import { MaskUnavailableError, maskTask } from "./masked-task.ts";
+import { withMedia } from "./media-task.ts";
 import { redact } from "./redact.ts";
 import { StoredBatch } from "./stored-batch.ts";
 
@@ -29,7 +31,7 @@ type Outcome = Omit<ExportReport, "requests" | "durationMs" | "memoryBytes">;
 export async function send(task: ExportTask): Promise<ExportReport> {
   const started = performance.now();
   const counter: RequestCounter = { requests: 0 };
-  const outcome = await sendBatch(task, counter).catch((error: unknown): Outcome => {
+  const outcome = await sendMasked(task, counter).catch((error: unknown): Outcome => {
     // Nothing was acknowledged, so nothing may be lost: as an outage.
     return { verdict: "retry", reason: faultReason(error, task?.destination), truncated: 0 };
   });
@@ -45,11 +47,15 @@ export async function checkAuth(task: AuthCheckTask): Promise<AuthCheckResult> {
   });
 }
 
-async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
-  const { destination } = task;
-  if (!hasKeys(destination)) {
+async function sendMasked(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
+  if (!hasKeys(task.destination)) {
     return { verdict: "hold", reason: "no keys: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY", truncated: 0 };
   }
+  const masked = await maskTask(task);
+  return masked.words(await withMedia(masked.task, counter, (ready) => sendBatch(ready, counter)));
+}
+
+async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
   const batch = new StoredBatch(task.payloads, task.lengths);
   try {
     return await sendValid(task, batch, counter);
@@ -116,6 +122,7 @@ function isSettled({ verdict }: DeliveryResult): boolean {
 /** The words of an error that nobody foresaw; without them when even that fails. */
 function faultReason(error: unknown, destination: Destination | undefined): string {
   try {
+    if (error instanceof MaskUnavailableError) return redact(error.message, destination as Destination);
     const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     return redact(`export failed on our side: ${words}`, destination as Destination);
   } catch {

@@ -61,8 +61,10 @@ function cutLeaves(value: unknown, limit: number): unknown {
 
 function cutText(text: string, limit: number): string {
   if (text.length <= limit) return text;
+  // Half of a data URI is worth nothing.
+  const head = /^data:[\w/.+;=-]{1,160};base64,/.exec(text.slice(0, 200))?.[0].length;
   // Not between the two halves of a surrogate pair.
-  const end = /[\uD800-\uDBFF]/.test(text.charAt(limit - 1)) ? limit - 1 : limit;
+  const end = head ?? (/[\uD800-\uDBFF]/.test(text.charAt(limit - 1)) ? limit - 1 : limit);
   return `${text.slice(0, end)}…[truncated by langfuse-span-buffer: ${end} of ${text.length} characters]`;
 }
 

@@ -128,7 +128,7 @@ export function resolveSidecarOptions(
     const found = value === undefined ? fromEnvironment(row, env) : { value, source: name };
     if (found === undefined) continue;
     if (v.is(row.schema, found.value)) resolved[name] = found.value;
-    else problems.push(invalidOption(name, row, found));
+    else problems.push(invalidOption(row, found));
   }
   const buffer = resolveBuffer(givenBuffer, env, problems);
   if (buffer !== undefined) problems.push(...combinationProblems(resolved as unknown as SidecarOptions, buffer));
@@ -162,6 +162,14 @@ function combinationProblems(options: Omit<SidecarOptions, "buffer">, buffer: Re
     [
       buffer.destinations !== undefined,
       'the option "destinations" is for an embedded buffer: a sidecar has projectsFile',
+    ],
+    [
+      buffer.sampling !== undefined,
+      'the option "sampling" is for an embedded buffer: it holds spans in memory until their trace is decided, and a sidecar answers 200 only when they are committed; use sampleRate',
+    ],
+    [
+      buffer.maskJournal,
+      'the option "maskJournal" is for an embedded buffer: the events of old SDKs that a sidecar holds on the disk would not be masked; mask alone masks whatever leaves',
     ],
     [
       (buffer.publicKey === undefined) !== (buffer.secretKey === undefined) && projectsFile === undefined,

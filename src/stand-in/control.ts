@@ -7,6 +7,7 @@ export function createControlApp(standIn: StandIn): Hono {
   app.get("/account", (context) => context.json(standIn.account()));
   app.get("/ids", (context) => context.json(standIn.ids()));
   app.get("/scores", (context) => context.json(standIn.scores()));
+  app.get("/media", (context) => context.json(standIn.media()));
   app.get("/spans", (context) => context.json(standIn.spans()));
   app.post("/fault", async (context) => {
     await standIn.setFault((await context.req.json<Fault | null>()) ?? undefined);

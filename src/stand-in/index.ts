@@ -6,11 +6,13 @@ import { type Context, Hono } from "hono";
 import { createControlApp } from "./control.ts";
 import { type Fault, type FaultOutcome, Faults } from "./faults.ts";
 import { addLookUpRoutes } from "./look-up-routes.ts";
+import { addMediaRoutes, MediaStorage, type StoredMedia } from "./media-routes.ts";
 import type { StoredSpan } from "./observation.ts";
 import { addSpanRoutes } from "./span-routes.ts";
 import { Storage, type StoredScore } from "./storage.ts";
 
 export type { Fault } from "./faults.ts";
+export type { StoredMedia } from "./media-routes.ts";
 export type { StoredSpan } from "./observation.ts";
 export type { StoredScore } from "./storage.ts";
 
@@ -63,6 +65,7 @@ export interface StandIn {
   account(): StandInAccount;
   spans(): StoredSpan[];
   scores(): StoredScore[];
+  media(): StoredMedia[];
   ids(): Record<string, number>;
   /**
    * Span id → how often it was stored by a request after which it may be sent again: its answer did not go out whole,
@@ -83,6 +86,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   const { port = 0, host = "127.0.0.1", controlPort, generation = "otlp", file = ":memory:" } = options;
   const keys = { publicKey: options.publicKey ?? "pk-lf-stand-in", secretKey: options.secretKey ?? "sk-lf-stand-in" };
   const storage = new Storage(file);
+  const media = new MediaStorage();
   const faults = new Faults();
   const recorded: RecordedRequest[] = [];
   const byStatus: Record<string, number> = {};
@@ -97,6 +101,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
   });
   addLookUpRoutes(app, { keys, storage, version: versions[generation] });
+  addMediaRoutes(app, media, keys);
   addSpanRoutes(app, {
     keys,
     storage,
@@ -170,10 +175,14 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     },
     spans: () => storage.spans(),
     scores: () => storage.scores(),
+    media: () => media.media(),
     ids: () => storage.ids(),
     mayComeAgain: () => ({ ...mayComeAgain }),
     requests: () => [...recorded],
-    clear: () => storage.clear(),
+    clear() {
+      storage.clear();
+      media.clear();
+    },
     async close() {
       await closeServer(server);
       if (control !== undefined) await closeServer(control);

@@ -8,6 +8,8 @@
  * they are in shared memory (src/buffer/counters.ts), so that `stats()` is synchronous.
  */
 
+import type { MaskSpec } from "../mask/mask-rules.ts";
+
 /** Where spans go and with whose keys. It lives in memory and in messages only, never in the journal or a log. */
 export interface Destination {
   /** Without a trailing slash. */
@@ -32,6 +34,10 @@ export interface ExportTask {
   transport: Transport | "auto";
   sender: SenderName;
   compression: Compression;
+  /** What is hidden before anything is sent; undefined: nothing is. */
+  mask?: MaskSpec | undefined;
+  /** Does what stands in data URIs go as Langfuse media? */
+  media?: boolean;
   /** The batch's payloads (UTF-8 JSON of a `SpanPayload`) end to end. Transferred, not copied. */
   payloads: Uint8Array<ArrayBuffer>;
   /** The length in bytes of each payload, in order. */
@@ -83,6 +89,8 @@ export interface ExportReport {
   transport?: Transport;
   /** Spans whose largest fields were cut to get below the server's limit. */
   truncated: number;
+  /** What people should know besides, in one line; said now and then. */
+  notice?: string;
   /** HTTP requests made for this task, hiccups included. */
   requests: number;
   durationMs: number;
@@ -130,6 +138,8 @@ export interface PumpSetup {
   transport: Transport | "auto";
   sender: SenderName;
   compression: Compression;
+  mask?: MaskSpec | undefined;
+  media?: boolean;
   durability: "journal" | "overflow";
   directory: string;
   /** Where crash logs are looked for. */

@@ -20,6 +20,8 @@ export type SenderSetup = Pick<
   | "transport"
   | "sender"
   | "compression"
+  | "mask"
+  | "media"
   | "batchSize"
   | "maxBatchBytes"
   | "flushIntervalMs"
@@ -160,7 +162,7 @@ export class Sender {
   }
 
   async #send(batch: Batch, destination: Destination): Promise<void> {
-    const { sender, compression, exportTimeoutMs } = this.#setup;
+    const { sender, compression, mask, media, exportTimeoutMs } = this.#setup;
     const { payloads, lengths } = packBatch(batch);
     if (batch.failures > 0) this.#store.counters.resent += batch.count;
     const sentAtMs = performance.now();
@@ -169,6 +171,8 @@ export class Sender {
       transport: this.#transport,
       sender,
       compression,
+      mask,
+      ...(media === undefined ? {} : { media }),
       payloads,
       lengths,
       timeoutMs: exportTimeoutMs,
@@ -185,6 +189,7 @@ export class Sender {
 
   #apply(batch: Batch, report: ExportReport, sentAtMs: number): void {
     const reason = report.reason ?? report.verdict;
+    if (report.notice !== undefined) this.#announcer.say("export", "warn", report.notice);
     if (report.verdict !== "acknowledged") this.#announcer.lastError(reason);
     switch (report.verdict) {
       case "acknowledged":

@@ -79,7 +79,17 @@ test.each<[Record<string, unknown>, Record<string, string>, RegExp]>([
   ],
   [{ destinations: { acme: { publicKey: "pk" } } }, {}, /option "destinations" is not allowed/],
   [{ destinations: { acme: { publicKey: "pk", secretKey: "sk", flushAt: 1 } } }, {}, /option "destinations"/],
-  [{ mask: "./mask.js" }, {}, /"mask" is not available in this version/],
+  [{ mask: "./mask.js" }, {}, /option "mask" "\.\/mask\.js" is no file: allowed is the path or file: URL of a module/],
+  [{ mask: "https://host/mask.js" }, {}, /option "mask" .* is no file/],
+  [{ mask: "email" }, {}, /option "mask" "email" would be a module's path: the pattern is mask: \["email"\]/],
+  [{ mask: ["emails"] }, {}, /option "mask".*"email", "phone", "card", "iban", "token"/],
+  [{ mask: [] }, {}, /option "mask"/],
+  [{ mask: [{ keys: ["--"] }] }, {}, /option "mask"/],
+  [{ maskJournal: true }, {}, /maskJournal has no effect without mask/],
+  [{ mask: import.meta.filename, maskJournal: true }, {}, /maskJournal does not go with a mask from a module/],
+  [{ sampling: { keep: [] } }, {}, /option "sampling".*"errors"/],
+  [{ sampling: { keep: ["slow"] } }, {}, /option "sampling"/],
+  [{ shouldExportSpan: true }, {}, /option "shouldExportSpan" true is not allowed: a function/],
   [{ logger: {} }, {}, /option "logger"/],
   [{}, { LANGFUSE_FLUSH_AT: "many" }, /option "LANGFUSE_FLUSH_AT" "many" is not allowed/],
   [{ batchSize: -1, retries: 3 }, {}, /unknown option "retries".*; option "batchSize" -1/],
@@ -105,6 +115,14 @@ test("no secret is shown, not even a wrong one", () => {
     expect(() => resolve(options)).toThrow(TypeError);
     expect(() => resolve(options)).not.toThrow(/12345/);
   }
+});
+
+test("a mask is rules, or a module's URL; what was resolved resolves to the same", () => {
+  const rules = ["email", { keys: ["password"] }];
+  expect(resolve({ mask: rules, maskJournal: true })).toMatchObject({ mask: rules, maskJournal: true });
+  const resolved = resolve({ mask: import.meta.filename });
+  expect(resolved.mask).toBe(import.meta.url);
+  expect(resolve({ ...resolved }).mask).toBe(import.meta.url);
 });
 
 test("options are frozen", () => {

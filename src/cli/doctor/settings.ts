@@ -33,7 +33,14 @@ export interface Settings {
 type Name = keyof SpanBufferOptions;
 
 /** What only a program can give. */
-const programOptions: readonly Name[] = ["mask", "logger", "destinations"];
+const programOptions: readonly Name[] = [
+  "mask",
+  "maskJournal",
+  "sampling",
+  "shouldExportSpan",
+  "logger",
+  "destinations",
+];
 
 /** @param directory of the command line; it goes before the environment's. */
 export function readSettings(directory: string | undefined, env: NodeJS.ProcessEnv): Settings {
@@ -43,7 +50,7 @@ export function readSettings(directory: string | undefined, env: NodeJS.ProcessE
   for (const [name, row] of Object.entries(optionTable) as [Name, OptionRow][]) {
     const found = given[name] === undefined ? fromEnvironment(row, env) : undefined;
     if (found === undefined || isAllowed(name, found.value)) continue;
-    problems.set(name, invalidOption(name, row, found));
+    problems.set(name, invalidOption(row, found));
     for (const variable of row.env ?? []) delete sound[variable];
   }
   let conflict: string | undefined;

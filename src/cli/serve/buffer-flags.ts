@@ -4,7 +4,7 @@ import { optionTable } from "../../option-table.ts";
 import type { SpanBufferOptions } from "../../options.ts";
 
 /** What only a program can give. */
-type ProgramOption = "mask" | "logger" | "destinations";
+type ProgramOption = "mask" | "maskJournal" | "sampling" | "shouldExportSpan" | "logger" | "destinations";
 type FlagName = Exclude<keyof SpanBufferOptions, ProgramOption>;
 
 /** In the order of `--help`. */
@@ -34,6 +34,7 @@ const descriptions: Readonly<Record<FlagName, string>> = {
   environment: "on every span that names none",
   release: "on every span",
   serviceName: "on every span without a resource",
+  media: "audio and images in data URIs go as Langfuse media",
   sampleRate: "share of traces that are kept",
   enabled: "false is refused: a sidecar would have nothing to do",
   shutdownTimeoutMs: "time for the end after SIGTERM",
