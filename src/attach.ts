@@ -5,10 +5,18 @@ import type { ProducerDrops } from "./buffer/attached-link.ts";
 import { CrashLog } from "./buffer/crash-log.ts";
 import { createRingMemory } from "./buffer/ring.ts";
 import { newAttachedRingId } from "./buffer/ring-id.ts";
+import { type ActiveArguments, noDestination, type SpanDestination } from "./destination.ts";
 import { type HandleTarget, type SpanBufferHandle, targetOf } from "./handle.ts";
 import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
 import { defaultFlushTimeoutMs, limitOf } from "./time-limit.ts";
-import { noopSpan } from "./tracing/noop-span.ts";
+import {
+  type ObservedDecorator,
+  type ObservedFunction,
+  type ObserveOptions,
+  observedWith,
+  observeWith,
+} from "./tracing/observe.ts";
+import { runActive } from "./tracing/run-active.ts";
 import type { BufferedSpan, StartSpanOptions } from "./tracing/span-fields.ts";
 import type { SpanRecord } from "./tracing/span-record.ts";
 import { Tracer } from "./tracing/tracer.ts";
@@ -43,12 +51,12 @@ export interface AttachedFlushResult {
   waiting: number;
 }
 
-/** A thread's way into a buffer that another thread owns. */
-export interface AttachedBuffer {
-  /** As `SpanBuffer.startSpan`. Never throws. */
-  startSpan(name: string, options?: StartSpanOptions): BufferedSpan;
-  /** As `SpanBuffer.enqueue`: `false`: it was dropped, and counted. Never throws. */
-  enqueue(span: SpanRecord): boolean;
+/**
+ * A thread's way into a buffer that another thread owns. Its tracing is the buffer's own, but for scores, which only the
+ * thread that owns the buffer takes: here `span.score()` does nothing.
+ */
+export interface AttachedBuffer
+  extends Pick<SpanDestination, "startSpan" | "startActiveSpan" | "observe" | "observed" | "enqueue"> {
   /**
    * Resolves when all that any thread handed over before this call has been acknowledged or dead-lettered, or after
    * `timeoutMs` (default 30,000).
@@ -97,6 +105,19 @@ class Attachment implements AttachedBuffer, ExitParticipant {
 
   startSpan(name: string, options?: StartSpanOptions): BufferedSpan {
     return this.#tracer.startSpan(name, options);
+  }
+
+  startActiveSpan<T>(name: string, ...rest: ActiveArguments<T>): T {
+    const [options, fn] = rest.length === 1 ? [undefined, rest[0]] : rest;
+    return runActive(this.#tracer.startSpan(name, options), fn);
+  }
+
+  observe<Fn extends ObservedFunction>(fn: Fn, options?: ObserveOptions): Fn {
+    return observeWith(() => this.#tracer, fn, options);
+  }
+
+  observed(options?: ObserveOptions): ObservedDecorator {
+    return observedWith(() => this.#tracer, options);
   }
 
   enqueue(span: SpanRecord): boolean {
@@ -203,8 +224,11 @@ const noDrops: ProducerDrops = Object.freeze({ "memory-full": 0, "shut-down": 0,
 
 /** To a buffer with `enabled: false`. */
 const noAttachment: AttachedBuffer = Object.freeze({
-  startSpan: () => noopSpan,
-  enqueue: () => false,
+  startSpan: noDestination.startSpan,
+  startActiveSpan: noDestination.startActiveSpan,
+  observe: noDestination.observe,
+  observed: noDestination.observed,
+  enqueue: noDestination.enqueue,
   flush: async () => ({ timedOut: false, waiting: 0 }),
   stats: () => ({
     accepted: 0,

@@ -69,6 +69,17 @@ test("a tree goes across threads: trace and parent by their ids, children as any
   expect(attached.stats()).toMatchObject({ accepted: 3, committed: 3, waiting: 0, endedTwice: 1, truncated: 0 });
 });
 
+test("active spans and observed functions are as in the buffer's own thread", async () => {
+  const server = await standIn();
+  const attached = attach(bufferFor(server.url).handle());
+  const tool = attached.observe((question: string) => `${question}!`, { name: "tool" });
+  expect(attached.startActiveSpan("turn", () => tool("why"))).toBe("why!");
+  expect(await attached.flush({ timeoutMs: 20_000 })).toEqual({ timedOut: false, waiting: 0 });
+  const byName = new Map(server.spans().map((span) => [span.name, span]));
+  expect(byName.get("tool")?.parentObservationId).toBe(byName.get("turn")?.id);
+  expect(byName.get("tool")).toMatchObject({ input: "why", output: "why!" });
+});
+
 test("flush() of a thread waits until its spans are stored, and of the buffer for those of the threads", async () => {
   const server = await standIn();
   const buffer = bufferFor(server.url, { flushInterval: 25, batchSize: 1_000 });
