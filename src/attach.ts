@@ -224,11 +224,7 @@ const noDrops: ProducerDrops = Object.freeze({ "memory-full": 0, "shut-down": 0,
 
 /** To a buffer with `enabled: false`. */
 const noAttachment: AttachedBuffer = Object.freeze({
-  startSpan: noDestination.startSpan,
-  startActiveSpan: noDestination.startActiveSpan,
-  observe: noDestination.observe,
-  observed: noDestination.observed,
-  enqueue: noDestination.enqueue,
+  ...noDestination,
   flush: async () => ({ timedOut: false, waiting: 0 }),
   stats: () => ({
     accepted: 0,
