@@ -2,6 +2,7 @@ import process from "node:process";
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { AttachedLink, closeToAttached, type ProducerDrops } from "./buffer/attached-link.ts";
 import { removeCrashLog } from "./buffer/crash-log-file.ts";
+import { forgetRing } from "./buffer/ring.ts";
 import { RingProducer } from "./buffer/ring-producer.ts";
 import type { AttachedRing } from "./workers/messages.ts";
 
@@ -116,6 +117,7 @@ export class AttachedRings {
     const known = this.#rings.get(ringId);
     if (known === undefined) return;
     this.#rings.delete(ringId);
+    forgetRing(known.view.capacityBytes);
     const { kept } = known.link;
     addUp(this.#past, known.link);
     this.#past.dropped["thread-ended"] += (kept - frames) >>> 0;

@@ -81,6 +81,14 @@ export function createRingMemory(capacityBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(controlBytes + capacityBytes);
 }
 
+/**
+ * To be called by a thread that forgets a ring. The garbage collector does not count memory that threads share, and would let
+ * gigabytes of forgotten rings lie; so it is shown as much that it does count, forgotten at once.
+ */
+export function forgetRing(capacityBytes: number): void {
+  void Buffer.allocUnsafeSlow(capacityBytes);
+}
+
 /** What both ends know and do. */
 export class RingEnd {
   readonly capacityBytes: number;

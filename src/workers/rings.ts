@@ -1,6 +1,7 @@
 import { AttachedLink } from "../buffer/attached-link.ts";
 import type { RingPosition } from "../buffer/journal-meta.ts";
 import { PackedPayloads } from "../buffer/packed-payloads.ts";
+import { forgetRing } from "../buffer/ring.ts";
 import { RingConsumer } from "../buffer/ring-consumer.ts";
 import type { AttachedRing } from "./messages.ts";
 
@@ -167,6 +168,7 @@ export class Rings {
     for (const member of this.#members.slice(1)) {
       if (!isReleasable(member, mustBeSafe)) continue;
       this.#members.splice(this.#members.indexOf(member), 1);
+      forgetRing(member.consumer.capacityBytes);
       gone.push({ id: member.id, frames: member.consumer.lastSequence });
     }
     return gone;

@@ -259,6 +259,23 @@ test("many short-lived threads leave nothing behind: no ring, no row, no file, n
   expect(server.account()).toMatchObject({ spans: 1_100, twice: 0 });
 }, 60_000);
 
+test("the memory of forgotten rings is given back, although the garbage collector does not count it", async () => {
+  const server = await standIn();
+  const buffer = bufferFor(server.url);
+  const ringBytes = 2 * 1024 * 1024;
+  const before = process.memoryUsage().arrayBuffers;
+  const count = 400;
+  for (let index = 0; index < count; index++) {
+    const attached = attach(buffer.handle());
+    attached.startSpan("span").end();
+    await attached.detach();
+    // As fast as the pump lets go of them, which threads are not.
+    if (index % 10 === 0) await buffer.flush({ timeoutMs: 20_000 });
+  }
+  await buffer.flush({ timeoutMs: 20_000 });
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan((count * ringBytes) / 2);
+}, 60_000);
+
 test("durability strict: a thread's spans are in a log of its own before end() returns, and the log goes with the thread", async () => {
   const server = await standIn();
   const directory = temporaryDirectory();
