@@ -13,6 +13,10 @@ export class AttachedIntake {
     this.link = new AttachedLink(options.ring, options.lead);
   }
 
+  get maxSpanBytes(): number {
+    return this.intake.maxSpanBytes;
+  }
+
   /** As `Intake.offer`; a buffer that is shut down takes nothing. */
   offer(payload: SpanPayload, constants?: ConstantFields): boolean {
     const { intake, link } = this;
