@@ -1,4 +1,5 @@
 import { type DeadLetterBox, noDeadLetters } from "./dead-letters.ts";
+import { noHandle, type SpanBufferHandle } from "./handle.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
 import { ScoreBuffer } from "./score-buffer.ts";
@@ -58,6 +59,8 @@ export interface SpanDestination {
    * counted in `stats().scores`. Never throws.
    */
   score(score: Score): boolean;
+  /** What `attach` takes in another thread of this process: see there. */
+  handle(): SpanBufferHandle;
   /** What the server refused for good. */
   readonly deadLetters: DeadLetterBox;
   /** The same for scores. */
@@ -102,6 +105,10 @@ export class PipelineDestination implements SpanDestination {
 
   score(score: Score): boolean {
     return this.tracer.score(score);
+  }
+
+  handle(): SpanBufferHandle {
+    return this.#pipeline.handle();
   }
 
   get deadLetters(): DeadLetterBox {
@@ -159,6 +166,7 @@ export const noDestination: SpanDestination = Object.freeze({
   },
   enqueue: () => false,
   score: () => false,
+  handle: () => noHandle,
   deadLetters: noDeadLetters,
   scoreDeadLetters: noDeadLetters,
   authCheck: async (): Promise<AuthCheckResult> => {

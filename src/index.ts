@@ -1,8 +1,10 @@
 import "./node-version.ts";
 
 export type { ObservationLevel, ObservationType } from "./buffer/span-payload.ts";
+export { type AttachedBuffer, type AttachedFlushResult, type AttachedStats, attach } from "./attach.ts";
 export type { DeadLetterBox, DeadLetterDetail, DeadLetterList, DeadLetterSelection } from "./dead-letters.ts";
 export type { SpanDestination } from "./destination.ts";
+export type { SpanBufferHandle } from "./handle.ts";
 export type { MaskContext, MaskFunction, MaskPattern, MaskRule } from "./mask/mask-rules.ts";
 export type { DestinationOptions, Logger, SamplingOptions, SpanBufferOptions } from "./options.ts";
 export { SpanBuffer } from "./span-buffer.ts";

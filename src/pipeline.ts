@@ -1,14 +1,17 @@
 import { randomUUID } from "node:crypto";
 import process from "node:process";
+import { AttachedRings } from "./attached-rings.ts";
 import { createCounterMemory, type PumpState, pumpStates, SharedCounters } from "./buffer/counters.ts";
 import { CrashLog } from "./buffer/crash-log.ts";
 import { Intake } from "./buffer/intake.ts";
 import { steadyMs } from "./buffer/monotonic-ms.ts";
 import { createRingMemory, ringCapacityBytes } from "./buffer/ring.ts";
+import { newRingId } from "./buffer/ring-id.ts";
 import { writeSpill } from "./buffer/spill.ts";
 import type { MaskSpec } from "./mask/mask-rules.ts";
 import { RuleMask } from "./mask/rule-mask.ts";
 import { DeadLetterBox } from "./dead-letters.ts";
+import { checkAttachable, makeHandle, type SpanBufferHandle } from "./handle.ts";
 import type { Logger, ResolvedOptions } from "./options.ts";
 import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
 import { pumpSetup } from "./pump-setup.ts";
@@ -62,6 +65,8 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   readonly #options: ResolvedOptions;
   readonly #logger: Logger;
   readonly #intake: Intake;
+  readonly #attached: AttachedRings;
+  readonly #handle: SpanBufferHandle;
   readonly #counters: SharedCounters;
   readonly #commitWait: CommitWait;
   readonly #pump: PumpHandle;
@@ -80,15 +85,25 @@ export class Pipeline implements ExitParticipant, CommittingSink {
     const counters = createCounterMemory();
     this.#counters = new SharedCounters(counters);
     this.#commitWait = new CommitWait(() => this.#counters.read(), options.overflowPolicy === "drop-newest");
-    const ringId = randomUUID();
+    const ringId = newRingId();
     if (options.durability === "strict") this.#crashLog = this.#openCrashLog(ringId);
     const { maxSpanBytes, maxMemoryBytes } = options;
     const mask = options.maskJournal ? callerMask(options.mask) : undefined;
     this.#intake = new Intake({ ring, maxSpanBytes, maxMemoryBytes, crashLog: this.#crashLog, mask });
+    const channel = randomUUID();
+    this.#handle = makeHandle(options, ringId, ring, channel);
+    this.#attached = new AttachedRings({
+      channel,
+      lead: ring,
+      onRing: (attached) => this.#pump.attach(attached),
+      onNotice: (level, message) => this.#notice(level, message),
+    });
     this.#pump = new PumpHandle({
       pumpUrl,
       setup: pumpSetup({ options, ring, counters, ringId, taskUrl }),
       ring: this.#intake.ring,
+      attached: () => this.#attached.list,
+      onDetached: (id, frames) => this.#attached.release(id, frames),
       onNotice: (level, message) => this.#notice(level, message),
       onJournal: (id) => {
         if (this.#crashLog !== undefined) this.#crashLog.journalId = id;
@@ -113,6 +128,13 @@ export class Pipeline implements ExitParticipant, CommittingSink {
 
   offer(payload: SpanPayload): boolean {
     return this.tracer.offer(payload);
+  }
+
+  /** For `attach` in other threads. @throws TypeError when an option is set that their spans would not heed. */
+  handle(): SpanBufferHandle {
+    checkAttachable(this.#options);
+    this.#attached.listen();
+    return this.#handle;
   }
 
   get sequence(): number {
@@ -149,21 +171,28 @@ export class Pipeline implements ExitParticipant, CommittingSink {
 
   stats(): SpanBufferStats {
     const counters = this.#counters.read();
-    const { latencyNanos, dropped } = this.#intake;
+    const attached = this.#attached.figures();
+    const { latencyNanos } = this.#intake;
     const undecided = this.#sampler?.count ?? 0;
+    const dropped = { ...attached.dropped, filtered: this.#intake.dropped.filtered };
+    const attachedDropped = Object.values(attached.dropped).reduce((sum, count) => sum + count, 0);
+    const attachedWaiting = attached.accepted - attachedDropped - counters.takenAttached;
+    for (const reason of ["memory-full", "shut-down", "sampled-out"] as const) {
+      dropped[reason] += this.#intake.dropped[reason];
+    }
     const stats: SpanBufferStats = {
-      accepted: this.#intake.accepted + undecided + counters.recovered,
+      accepted: this.#intake.accepted + attached.accepted + undecided + counters.recovered,
       acknowledged: counters.acknowledged,
-      pending: this.#intake.waiting(counters.taken) + undecided + counters.pending,
+      pending: this.#intake.waiting(counters.taken) + attachedWaiting + undecided + counters.pending,
       deadLettered: counters.deadLettered,
       deadLetterBytes: counters.deadLetterBytes,
       deadLettersLeft: counters.deadLettersLeft,
       dropped: { ...dropped, "disk-full": counters.droppedDiskFull, damaged: counters.droppedDamaged },
       recovered: counters.recovered,
-      truncated: this.#intake.truncated + counters.truncated,
+      truncated: this.#intake.truncated + attached.truncated + counters.truncated,
       resent: counters.resent,
       endedTwice: this.tracer.endedTwice,
-      ringBytes: this.#intake.ring.occupiedBytes(),
+      ringBytes: this.#intake.ring.occupiedBytes() + attached.ringBytes,
       journalSpans: counters.journalSpans,
       journalBytes: counters.journalBytes,
       oldestPendingAgeMs:
@@ -213,6 +242,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   exit(): void {
     this.#sampler?.close();
     this.#intake.close();
+    this.#attached.close();
     this.#settle(this.#options.shutdownTimeoutMs * (1 - deliveryShare));
   }
 
@@ -230,6 +260,8 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   /** Resolves when everything accepted so far is delivered or dead, or the signal comes. */
   async #deliver(signal: AbortSignal): Promise<void> {
     this.#sampler?.decideEnded();
+    // A thread may have attached since the event loop last turned.
+    this.#attached.collect();
     const wanted = this.#intake.overflowCount;
     // What waits beside the ring must be in it before the pump can be asked to deliver it.
     const through = this.#intake.ring.sequence + wanted;
@@ -240,13 +272,15 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   async #shutDown(timeoutMs: number): Promise<FlushResult> {
     this.#sampler?.close();
     this.#intake.close();
+    this.#attached.close();
     const deadlineMs = performance.now() + timeoutMs;
     // Of a pump that crashes again and again nothing is to be expected: the spill file is for that.
     const isHopeless = this.#pump.isGivenUp;
     const isDelivered = !isHopeless && (await within(timeoutMs * deliveryShare, (signal) => this.#deliver(signal)));
     const leftMs = Math.max(0, deadlineMs - performance.now());
     const isClosed = !isHopeless && (await within(leftMs * closeShare, () => this.#pump.close(leftMs * graceShare)));
-    const isAllTaken = this.#intake.overflowCount === 0 && this.#intake.ring.occupiedBytes() === 0;
+    const isOwnTaken = this.#intake.overflowCount === 0 && this.#intake.ring.occupiedBytes() === 0;
+    const isAllTaken = isOwnTaken && this.#attached.isEmpty;
     if (!isClosed || !isAllTaken) this.#settle(Math.max(0, deadlineMs - performance.now()));
     else this.#endCrashLog();
     this.#pump.end();
@@ -281,16 +315,18 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   }
 
   #spill(): void {
-    const payloads = this.#intake.undelivered();
+    const payloads = [...this.#intake.undelivered(), ...this.#attached.undelivered()];
     const { directory, baseUrl, publicKey } = this.#options;
     if (payloads.length > 0) writeSpill(directory, { baseUrl, publicKey }, payloads);
   }
 
   /** It goes, unless spans are in it that nothing else keeps, for want of a disk: then the next start takes them. */
   #endCrashLog(): void {
-    const { taken, safe } = this.#counters.read();
-    if (safe >= taken) this.#crashLog?.remove();
-    else this.#crashLog?.leave();
+    if (this.#crashLog === undefined) return;
+    const { taken, safe, takenAttached, safeAttached } = this.#counters.read();
+    if (safe >= taken) this.#crashLog.remove();
+    else this.#crashLog.leave();
+    if (safeAttached >= takenAttached) this.#attached.removeCrashLogs(this.#options.crashLogDirectory);
   }
 
   #openCrashLog(ringId: string): CrashLog {

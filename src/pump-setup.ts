@@ -10,14 +10,19 @@ interface PumpParts {
 }
 
 /** The options as the pump's thread wants them, and the memory that it shares with the caller. */
-export function pumpSetup({ options, ring, counters, ringId, taskUrl }: PumpParts): PumpSetup {
+export function pumpSetup({
+  options,
+  ring,
+  counters,
+  ringId,
+  taskUrl,
+}: PumpParts): Omit<PumpSetup, "attached" | "isRestart"> {
   const { baseUrl, publicKey, secretKey } = options;
   const hasKeys = publicKey !== undefined && secretKey !== undefined;
   return {
     ring,
     counters,
     ringId,
-    isRestart: false,
     baseUrl,
     destination: hasKeys ? { baseUrl, publicKey, secretKey } : undefined,
     transport: options.transport,

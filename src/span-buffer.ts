@@ -1,8 +1,10 @@
 import type { DeadLetterBox } from "./dead-letters.ts";
 import { type ActiveArguments, noDestination, PipelineDestination, type SpanDestination } from "./destination.ts";
+import type { SpanBufferHandle } from "./handle.ts";
 import { optionsFor, type ResolvedOptions, resolveOptions, type SpanBufferOptions } from "./options.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { FlushResult, SpanBufferStats } from "./stats.ts";
+import { defaultFlushTimeoutMs, limitOf } from "./time-limit.ts";
 import { offerAsDefault, withdrawAsDefault } from "./tracing/default-tracer.ts";
 import type { ObservedDecorator, ObservedFunction, ObserveOptions } from "./tracing/observe.ts";
 import type { Score } from "./tracing/score.ts";
@@ -11,17 +13,12 @@ import type { SpanRecord } from "./tracing/span-record.ts";
 import type { Tracer } from "./tracing/tracer.ts";
 import type { AuthCheckResult } from "./workers/messages.ts";
 
-const defaultFlushTimeoutMs = 30_000;
-
 /**
  * The tracer of a buffer's own project, for the package's other entries; `undefined` while tracing is off.
  *
  * @throws TypeError for a buffer of another copy of the package.
  */
 export let tracerOf: (buffer: SpanBuffer) => Tracer | undefined;
-
-/** The longest that a timer of Node's can be. */
-const maxTimeoutMs = 2 ** 31 - 1;
 
 /**
  * Takes spans in microseconds, journals them, and delivers them to Langfuse through outages, crashes and restarts.
@@ -103,6 +100,16 @@ export class SpanBuffer implements SpanDestination {
    */
   score(score: Score): boolean {
     return this.#own.score(score);
+  }
+
+  /**
+   * What `attach` takes in another thread of this process: there it gives the same tracing API, with a way of its own to
+   * this buffer's pump. It can be sent to any number of threads and holds no secret.
+   *
+   * @throws TypeError while `maskJournal`, `sampling` or `shouldExportSpan` is set, which attached threads could not heed.
+   */
+  handle(): SpanBufferHandle {
+    return this.#own.handle();
   }
 
   /** The spans that the server refused for good, with its words: to be listed, sent again or removed. */
@@ -188,10 +195,4 @@ function sumOf(results: readonly FlushResult[]): FlushResult {
     sum.timedOut ||= timedOut;
   }
   return sum;
-}
-
-/** A time limit as it was meant: nothing or nonsense is the default, `Infinity` as long as a timer can run. */
-function limitOf(timeoutMs: number | undefined, fallbackMs: number): number {
-  if (timeoutMs === undefined || Number.isNaN(timeoutMs)) return fallbackMs;
-  return Math.min(maxTimeoutMs, Math.max(0, timeoutMs));
 }

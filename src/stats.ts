@@ -2,7 +2,7 @@ import type { PumpState } from "./buffer/counters.ts";
 
 /** `accepted = acknowledged + pending + deadLettered + the sum of dropped`, at every moment. */
 export interface SpanBufferStats {
-  /** Spans handed over, and those that earlier processes left in the journal (`recovered`). */
+  /** Spans handed over, by attached threads too, and those that earlier processes left in the journal (`recovered`). */
   accepted: number;
   /** The server has them. */
   acknowledged: number;
@@ -27,6 +27,8 @@ export interface SpanBufferStats {
     "disk-full": number;
     /** Overwritten in shared memory. */
     damaged: number;
+    /** Of an attached thread that was terminated: what it held beside its ring, and the span that it was at. */
+    "thread-ended": number;
   };
   /** Found in the journal at start. */
   recovered: number;
@@ -34,9 +36,9 @@ export interface SpanBufferStats {
   truncated: number;
   /** Spans that were sent again because nobody acknowledged them. */
   resent: number;
-  /** Calls of `end()` after the first. */
+  /** Calls of `end()` after the first, in the buffer's own thread. */
   endedTwice: number;
-  /** Bytes in the ring. */
+  /** Bytes in the ring, and in those of attached threads. */
   ringBytes: number;
   journalSpans: number;
   /** Size of the journal file. */
@@ -45,7 +47,7 @@ export interface SpanBufferStats {
   state: PumpState;
   /** The latest failure; absent while spans flow. */
   lastError?: string;
-  /** Time that the caller's thread spent on taking a span; one call in eight is measured. */
+  /** Time that the buffer's own thread spent on taking a span; one call in eight is measured. */
   enqueueMicros: { p50: number; p99: number; max: number };
   /** Time of a batch from the pump to its outcome. */
   exportMs: { p50: number; p99: number };
@@ -73,7 +75,15 @@ export function disabledStats(): SpanBufferStats {
     deadLettered: 0,
     deadLetterBytes: 0,
     deadLettersLeft: 0,
-    dropped: { "memory-full": 0, "shut-down": 0, "sampled-out": 0, filtered: 0, "disk-full": 0, damaged: 0 },
+    dropped: {
+      "memory-full": 0,
+      "shut-down": 0,
+      "sampled-out": 0,
+      filtered: 0,
+      "disk-full": 0,
+      damaged: 0,
+      "thread-ended": 0,
+    },
     recovered: 0,
     truncated: 0,
     resent: 0,

@@ -13,6 +13,9 @@ const counterNames = [
   "taken",
   /** Of them, those that need no crash log any more: in a journal that the next start finds, or delivered. */
   "safe",
+  /** The same two of the rings of attached threads, all together, those that are gone included. */
+  "takenAttached",
+  "safeAttached",
   /** Spans found in the journal at start, from earlier processes. */
   "recovered",
   "acknowledged",
@@ -69,13 +72,24 @@ export class SharedCounters {
     this.#places = [placeAt(versionBytes), placeAt(versionBytes + placeBytes)];
   }
 
-  /** For the one writer. */
-  publish(counters: Counters): void {
+  /** Which of the two places the figures are in that `read` gives now. */
+  get place(): 0 | 1 {
+    return (Atomics.load(this.#version, 0) & 1) as 0 | 1;
+  }
+
+  /**
+   * For the one writer.
+   *
+   * @param alongside writes elsewhere what belongs to these figures, under the number of their place: it counts from the
+   *   moment when they do.
+   */
+  publish(counters: Counters, alongside?: (place: 0 | 1) => void): void {
     const version = Atomics.load(this.#version, 0) + 1;
     const place = this.#placeOf(version);
     for (let index = 0; index < counterNames.length; index++) {
       place[index] = counters[counterNames[index] as CounterName];
     }
+    alongside?.((version & 1) as 0 | 1);
     Atomics.store(this.#version, 0, version);
   }
 

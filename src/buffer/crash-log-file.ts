@@ -7,7 +7,7 @@
  * - `crash-<ring>.lock`: held while the process lives that writes the log.
  * - `crash-<ring>.journal`: the id of the journal that takes this ring's spans. Without it, none has taken any.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { framesOf } from "./frame.ts";
 import type { JournalOwner } from "./journal-owner.ts";
@@ -53,6 +53,13 @@ export function crashLogsIn(directory: string): Map<string, string[]> {
     if (ringId !== undefined) logs.set(ringId, [...(logs.get(ringId) ?? []), join(directory, name)]);
   }
   return logs;
+}
+
+/** Removes a ring's log with all that belongs to it: a journal has its frames. @throws what the file system throws. */
+export function removeCrashLog(directory: string, ringId: string): void {
+  for (const file of crashLogsIn(directory).get(ringId) ?? []) rmSync(file, { force: true });
+  rmSync(journalNoteFile(directory, ringId), { force: true });
+  rmSync(crashLockFile(directory, ringId), { force: true });
 }
 
 export function encodeHeader(header: CrashLogHeader): Buffer {

@@ -1,18 +1,19 @@
 import { readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { crashLockFile, crashLogsIn, journalNoteFile, readSegment, type Segment } from "./crash-log-file.ts";
-import { tryLock } from "./file-lock.ts";
+import { type FileLock, tryLock } from "./file-lock.ts";
 import { isSameOwner, type JournalOwner } from "./journal-owner.ts";
 import type { Journal } from "./journal.ts";
 import { journalIdsIn } from "./journal-metas.ts";
 import type { JournalSlot } from "./journal-slot.ts";
+import { leadRingId } from "./ring-id.ts";
 
 export interface ReplayOptions {
   /** Where crash logs may be. */
   directory: string;
   slot: JournalSlot;
   owner: JournalOwner;
-  /** The living ring of this process: its log is not touched. */
+  /** The living ring of this process: its log, and those of the threads attached to it, are not touched. */
   ringId: string;
   /** A log that cannot be read or removed; it stays. */
   onUnusable: (file: string, error: Error) => void;
@@ -36,18 +37,18 @@ export function replayCrashLogs(options: ReplayOptions): ReplayResult {
   const { directory, slot, ringId: own, onUnusable } = options;
   const result: ReplayResult = { spans: 0, damaged: 0 };
   for (const [ringId, files] of crashLogsIn(directory)) {
-    if (ringId === own) continue;
+    if (leadRingId(ringId) === own) continue;
     try {
-      const lock = tryLock(crashLockFile(directory, ringId));
-      if (lock === undefined) continue;
+      const locks = lockDead(directory, ringId);
+      if (locks === undefined) continue;
       try {
         if (!replayOne(ringId, files, options, result)) continue;
         for (const file of files) rmSync(file, { force: true });
         rmSync(journalNoteFile(directory, ringId), { force: true });
         slot.journal.meta.forgetRing(ringId);
-        rmSync(crashLockFile(directory, ringId), { force: true });
+        for (const { file } of locks) rmSync(file, { force: true });
       } finally {
-        lock.release();
+        for (const { lock } of locks) lock.release();
       }
     } catch (error) {
       onUnusable(files[0] as string, error as Error);
@@ -55,9 +56,27 @@ export function replayCrashLogs(options: ReplayOptions): ReplayResult {
   }
   const left = crashLogsIn(directory);
   for (const ringId of slot.journal.meta.ringIds()) {
-    if (ringId !== own && !left.has(ringId)) slot.journal.meta.forgetRing(ringId);
+    if (leadRingId(ringId) !== own && !left.has(ringId)) slot.journal.meta.forgetRing(ringId);
   }
   return result;
+}
+
+/**
+ * The locks of a ring's log; undefined: it is in use. That of an attached thread is, as long as its buffer lives: the
+ * thread may be gone, but what was in its ring is not.
+ */
+function lockDead(directory: string, ringId: string): { file: string; lock: FileLock }[] | undefined {
+  const locks: { file: string; lock: FileLock }[] = [];
+  for (const id of new Set([leadRingId(ringId), ringId])) {
+    const file = crashLockFile(directory, id);
+    const lock = tryLock(file);
+    if (lock !== undefined) locks.push({ file, lock });
+    else {
+      for (const { lock: held } of locks) held.release();
+      return undefined;
+    }
+  }
+  return locks;
 }
 
 /**

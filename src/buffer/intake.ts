@@ -29,6 +29,8 @@ export interface TakenSpan {
 
 export interface IntakeOptions {
   ring: SharedArrayBuffer;
+  /** The leading ring's memory, when the ring is one of an attached thread. */
+  lead?: SharedArrayBuffer;
   maxSpanBytes: number;
   /** Bound of the memory beside the ring. */
   maxMemoryBytes: number;
@@ -61,7 +63,7 @@ export class Intake {
   #droppedFiltered = 0;
 
   constructor(options: IntakeOptions) {
-    this.ring = new RingProducer(options.ring);
+    this.ring = new RingProducer(options.ring, options.lead);
     this.#overflow = new Overflow(options.maxMemoryBytes);
     this.#pulse = new Pulse(this.ring);
     this.maxSpanBytes = options.maxSpanBytes;

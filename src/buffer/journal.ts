@@ -157,8 +157,8 @@ export class Journal {
     }
   }
 
-  /** Writes spans and how far the ring is taken with them, together: a pump that dies here repeats none, loses none. */
-  insert(runs: readonly SpanRun[], position?: RingPosition): void {
+  /** Writes spans and how far the rings are taken with them, together: a pump that dies here repeats none, loses none. */
+  insert(runs: readonly SpanRun[], ...positions: readonly RingPosition[]): void {
     this.#change(() => {
       for (const run of runs) {
         for (let index = 0; index < run.count; index++) {
@@ -167,7 +167,7 @@ export class Journal {
         this.#count += run.count;
         this.space.wrote(run.byteLength);
       }
-      if (position !== undefined) this.meta.setRingPosition(position);
+      for (const position of positions) this.meta.setRingPosition(position);
     });
   }
 
@@ -207,10 +207,8 @@ export class Journal {
 
   /** Commits payloads that did not come through the ring of this process. */
   insertPayloads(payloads: readonly Buffer[], acceptedAtMs: number, position?: RingPosition): void {
-    this.insert(
-      [new SpanRun(this.nextIds(payloads.length), acceptedAtMs, PackedPayloads.of(payloads), true)],
-      position,
-    );
+    const run = new SpanRun(this.nextIds(payloads.length), acceptedAtMs, PackedPayloads.of(payloads), true);
+    this.insert([run], ...(position === undefined ? [] : [position]));
   }
 
   /** Commits the payloads of a spill file, once: a file that is already in is passed over. Returns how many are new. */

@@ -26,6 +26,27 @@ export class PackedPayloads {
     return new PackedPayloads(bytes, offsets);
   }
 
+  /** Makes one of several, in their order. They are released. */
+  static joined(parts: readonly PackedPayloads[]): PackedPayloads {
+    const [only] = parts;
+    if (only !== undefined && parts.length === 1) return only;
+    const bytes = Buffer.allocUnsafeSlow(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+    const offsets = [0];
+    let end = 0;
+    for (const part of parts) {
+      bytes.set(part.bytes.subarray(0, part.byteLength), end);
+      for (let index = 1; index < part.offsets.length; index++) offsets.push(end + (part.offsets[index] as number));
+      end += part.byteLength;
+      part.release(part.count);
+    }
+    return new PackedPayloads(bytes, offsets);
+  }
+
+  /** Of all payloads together. */
+  get byteLength(): number {
+    return this.offsets.at(-1) ?? 0;
+  }
+
   get count(): number {
     return this.offsets.length - 1;
   }

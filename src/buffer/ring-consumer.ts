@@ -19,9 +19,12 @@ export class RingConsumer extends RingEnd {
   /** Number of the frame that comes next, modulo 2^32. */
   #expected: number;
 
-  /** @param lastSequence number of the last frame that an earlier consumer committed; 0 for a fresh ring. */
-  constructor(memory: SharedArrayBuffer, lastSequence = 0) {
-    super(memory);
+  /**
+   * @param lastSequence number of the last frame that an earlier consumer committed; 0 for a fresh ring.
+   * @param lead the leading ring's memory, for an attached ring.
+   */
+  constructor(memory: SharedArrayBuffer, lastSequence = 0, lead?: SharedArrayBuffer) {
+    super(memory, lead);
     this.#read = Atomics.load(this.control, word.read);
     this.#taken = this.#read;
     this.#expected = (lastSequence + 1) >>> 0;

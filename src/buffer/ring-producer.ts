@@ -12,8 +12,9 @@ export class RingProducer extends RingEnd {
   /** Last seen value of the consumer's cursor: loaded again only when the ring looks full. */
   #read: number;
 
-  constructor(memory: SharedArrayBuffer) {
-    super(memory);
+  /** @param lead the leading ring's memory, for an attached ring. */
+  constructor(memory: SharedArrayBuffer, lead?: SharedArrayBuffer) {
+    super(memory, lead);
     this.#write = Atomics.load(this.control, word.write);
     this.#read = Atomics.load(this.control, word.read);
   }
@@ -163,6 +164,6 @@ export class RingProducer extends RingEnd {
     sealFrame(this.data, position, payloadBytes, this.#sequence | 0);
     this.#write = (this.#write + frameSize(payloadBytes)) | 0;
     Atomics.store(this.control, word.write, this.#write);
-    if (Atomics.load(this.control, word.sleeping) !== 0) this.wake();
+    if (Atomics.load(this.lead, word.sleeping) !== 0) this.wake();
   }
 }

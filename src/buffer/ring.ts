@@ -23,6 +23,10 @@
  * Signs of life. The pump counts its rounds in `turns`; a caller that sees them stand still while there is work replaces
  * the pump (pump-watch.ts).
  *
+ * Several rings. A thread of the host may have a ring of its own to the same pump (attached-link.ts). The buffer's own ring
+ * leads: the pump sleeps on its words, is woken through them, and claims all rings with its `owner`. Every end of another
+ * ring therefore knows the leading one too; of its own it uses `write`, `read` and the words of attached-link.ts.
+ *
  * The end. A process that is about to exit sets `settling` to `wanted` and blocks until the pump has committed all and
  * set it to `done`. When no pump has claimed the ring (`owner`), the caller claims it instead and writes a spill file.
  */
@@ -41,7 +45,17 @@ export const word = {
   settling: 5,
   callerDueMs: 6,
   turns: 7,
+  closed: 8,
+  ended: 9,
+  safe: 10,
+  flushWanted: 11,
+  flushDone: 12,
+  countedEven: 13,
+  countedOdd: 14,
 } as const;
+
+/** Where the figures of an attached ring's producer are in its control part: numbers of 64 bits (attached-link.ts). */
+export const figuresAt = { byteOffset: 64, length: 5 } as const;
 
 /**
  * Values of `owner`: who may take frames. The pump has `committing` while frames are between ring and journal; the
@@ -58,21 +72,37 @@ export function ringCapacityBytes(ringBytes: number, maxSpanBytes: number): numb
   return 2 ** Math.ceil(Math.log2(wanted));
 }
 
+/** The control words of a ring, as both ends and those who look on see them. */
+export function controlOf(memory: SharedArrayBuffer): Int32Array {
+  return new Int32Array(memory, 0, controlWords);
+}
+
 export function createRingMemory(capacityBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(controlBytes + capacityBytes);
+}
+
+/**
+ * To be called by a thread that forgets a ring. The garbage collector does not count memory that threads share, and would let
+ * gigabytes of forgotten rings lie; so it is shown as much that it does count, forgotten at once.
+ */
+export function forgetRing(capacityBytes: number): void {
+  void Buffer.allocUnsafeSlow(capacityBytes);
 }
 
 /** What both ends know and do. */
 export class RingEnd {
   readonly capacityBytes: number;
   protected readonly control: Int32Array;
+  /** Control words of the leading ring: this one's own, but for an attached ring. */
+  protected readonly lead: Int32Array;
   protected readonly data: FrameMemory;
   protected readonly mask: number;
 
-  constructor(memory: SharedArrayBuffer) {
+  constructor(memory: SharedArrayBuffer, lead?: SharedArrayBuffer) {
     this.capacityBytes = memory.byteLength - controlBytes;
     this.mask = this.capacityBytes - 1;
-    this.control = new Int32Array(memory, 0, controlWords);
+    this.control = controlOf(memory);
+    this.lead = lead === undefined ? this.control : controlOf(lead);
     this.data = frameMemory(memory, controlBytes, this.capacityBytes);
   }
 
@@ -83,9 +113,9 @@ export class RingEnd {
 
   /** Wakes the consumer if it sleeps. Any thread may call it. */
   wake(): void {
-    if (Atomics.load(this.control, word.sleeping) === 0) return;
-    Atomics.store(this.control, word.sleeping, 0);
-    Atomics.add(this.control, word.wake, 1);
-    Atomics.notify(this.control, word.wake);
+    if (Atomics.load(this.lead, word.sleeping) === 0) return;
+    Atomics.store(this.lead, word.sleeping, 0);
+    Atomics.add(this.lead, word.wake, 1);
+    Atomics.notify(this.lead, word.wake);
   }
 }

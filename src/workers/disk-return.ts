@@ -1,9 +1,9 @@
 import type { Journal } from "../buffer/journal.ts";
 import type { JournalOwner } from "../buffer/journal-owner.ts";
 import { type JournalSlot, makeJournalSlot } from "../buffer/journal-slot.ts";
-import type { RingConsumer } from "../buffer/ring-consumer.ts";
 import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
+import type { Rings } from "./rings.ts";
 import type { Store } from "./store.ts";
 
 /** How often it is looked whether the file still has its name; a look takes microseconds. */
@@ -23,8 +23,8 @@ export interface DiskReturnSetup {
   onJournal: (id: string) => void;
 }
 
-/** Pending spans that are in no lane, and the ring. */
-export type Held = { handedOut: Iterable<SpanRun>; ring: RingConsumer };
+/** Pending spans that are in no lane, and the rings. */
+export type Held = { handedOut: Iterable<SpanRun>; rings: Rings };
 
 /**
  * Sees to it that the journal is a file that the next start finds. One in memory, because the directory could not be
@@ -74,7 +74,7 @@ export class DiskReturn {
     this.#slot.release();
   }
 
-  #move({ handedOut, ring }: Held): void {
+  #move({ handedOut, rings }: Held): void {
     const { directory, owner, store, announcer, onJournal } = this.#setup;
     const wasInMemory = store.hold.isInMemory;
     const before = this.#slot;
@@ -86,7 +86,7 @@ export class DiskReturn {
       this.#slot = slot;
       return slot.journal;
     };
-    store.replacement.move(make, handedOut, ring);
+    store.replacement.move(make, handedOut, rings);
     before.release();
     this.#failure = undefined;
     announcer.lastError(undefined);

@@ -124,9 +124,20 @@ export interface AuthCheckResult {
   transport?: Transport;
 }
 
+/** The ring of a thread of the host (src/buffer/attached-link.ts). */
+export interface AttachedRing {
+  /** As `ringId` of `PumpSetup`. */
+  id: string;
+  memory: SharedArrayBuffer;
+  /** Of the buffer's own ring. */
+  lead: SharedArrayBuffer;
+}
+
 /** What a pump is born with (its `workerData`). */
 export interface PumpSetup {
   ring: SharedArrayBuffer;
+  /** Those that there are already. */
+  attached: readonly AttachedRing[];
   counters: SharedArrayBuffer;
   /** Names the ring, so that a pump that follows a crashed one finds its journal, and its position in it. */
   ringId: string;
@@ -186,6 +197,8 @@ export type DeadLetterCommand =
   | { name: "retry" | "remove"; ids: readonly number[] | "all" };
 
 export type CallerMessage =
+  /** A thread of the host has a ring of its own from now on. */
+  | { type: "attach"; ring: AttachedRing }
   | { type: "dead-letters"; id: number; command: DeadLetterCommand }
   /** Deliver what is in the ring now and in the journal; answered with `done`. */
   | { type: "flush"; id: number }
@@ -199,6 +212,8 @@ export type PumpMessage =
   | { type: "done"; id: number }
   /** The pump works, and has for a while. */
   | { type: "running" }
+  /** A thread's ring is drained and let go of, after so many frames (modulo 2^32). */
+  | { type: "detached"; ringId: string; frames: number }
   /** The journal that takes this ring's spans. */
   | { type: "journal"; id: string }
   | { type: "auth-checked"; id: number; result: AuthCheckResult }

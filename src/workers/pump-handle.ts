@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { RingProducer } from "../buffer/ring-producer.ts";
 import type {
+  AttachedRing,
   AuthCheckResult,
   AuthCheckTask,
   CallerMessage,
@@ -38,8 +39,12 @@ const defaultLimits: PumpLimits = { hangMs: 20_000, terminationMs: 60_000, retry
 
 export interface PumpHandleOptions {
   pumpUrl: URL;
-  setup: PumpSetup;
+  setup: Omit<PumpSetup, "attached" | "isRestart">;
   ring: RingProducer;
+  /** The rings of attached threads that there are now. */
+  attached?: () => readonly AttachedRing[];
+  /** One of them is drained and let go of. */
+  onDetached?: (ringId: string, frames: number) => void;
   onNotice: (level: "info" | "warn", message: string) => void;
   /** Which journal the pump has taken. */
   onJournal: (id: string) => void;
@@ -131,6 +136,11 @@ export class PumpHandle {
     return result;
   }
 
+  /** A thread has got a ring; it is among `attached` already, for the pump that may follow. */
+  attach(ring: AttachedRing): void {
+    this.#worker?.postMessage({ type: "attach", ring } satisfies CallerMessage);
+  }
+
   /** Gives the pump up: no restart, nobody waits any longer. */
   end(): void {
     this.#isEnded = true;
@@ -170,11 +180,11 @@ export class PumpHandle {
   }
 
   #start(): void {
-    const { pumpUrl, setup } = this.#options;
+    const { pumpUrl, setup, attached } = this.#options;
     let reason: string | undefined;
     try {
       // Not the host's `execArgv`: its loaders and debug ports are not for this thread.
-      const workerData: PumpSetup = { ...setup, isRestart: this.#hasCrashed };
+      const workerData: PumpSetup = { ...setup, attached: attached?.() ?? [], isRestart: this.#hasCrashed };
       const worker = new Worker(pumpUrl, {
         workerData,
         execArgv: [],
@@ -256,6 +266,9 @@ export class PumpHandle {
     switch (message.type) {
       case "done":
         this.#answer(message.id, undefined);
+        return;
+      case "detached":
+        this.#options.onDetached?.(message.ringId, message.frames);
         return;
       case "journal":
         this.#options.onJournal(message.id);

@@ -1,5 +1,6 @@
 /** The pump's thread: opens the journal, puts the parts together, runs until told to end. */
 import { parentPort, workerData } from "node:worker_threads";
+import { AttachedLink } from "../buffer/attached-link.ts";
 import { SharedCounters } from "../buffer/counters.ts";
 import { noteJournal } from "../buffer/crash-log-file.ts";
 import { replayCrashLogs } from "../buffer/crash-log-replay.ts";
@@ -12,10 +13,11 @@ import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";
 import { ExportPool } from "./export-pool.ts";
 import { lookEveryMs } from "./letter-request.ts";
-import type { CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
+import type { AttachedRing, CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
 import { DiskReturn } from "./disk-return.ts";
 import { Orphans } from "./orphans.ts";
 import { Pump } from "./pump.ts";
+import { Rings } from "./rings.ts";
 import { Sender } from "./sender.ts";
 import { Store } from "./store.ts";
 import { stepBack } from "./thread-priority.ts";
@@ -73,12 +75,15 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
   const { journal } = journalSlot;
   const ownCount = isOwnJournal ? journal.count : 0;
   const damaged = journalSlot.file === ":memory:" ? 0 : adoptLeftovers(journalSlot);
-  const committed = committedSequence(journal);
+  const committed = committedFrames(journal, setup.ringId, counters.read().taken);
   journal.openRing(setup.ringId, committed >>> 0);
   const ring = new RingConsumer(setup.ring, committed);
+  const rings = new Rings(setup.ringId, ring);
+  const committedAttached = attachRings(rings, journal);
   if (!ring.claim()) return undefined;
   const store = new Store(setup, journal, announcer);
   store.counters.taken = committed;
+  store.counters.takenAttached = committedAttached;
   continueCounters(store, ownCount);
   store.countUnreadable(damaged + unreadableIn(journalSlot));
   const pool = new ExportPool({
@@ -87,14 +92,54 @@ function createPump(journalSlot: JournalSlot): Pump | undefined {
     concurrency: setup.exportConcurrency,
   });
   const sender = new Sender(setup, store, pool, announcer, () => created.reported());
-  const { directory, crashLogDirectory, ringId } = setup;
-  const onJournal = setup.hasCrashLog ? tellJournal : () => undefined;
+  const { directory } = setup;
+  const onJournal = (id: string): void => {
+    for (const ringId of setup.hasCrashLog ? rings.ids : []) tellJournal(ringId, id);
+  };
   const diskReturn = new DiskReturn({ slot: journalSlot, directory, owner, store, announcer, onJournal });
-  const orphans = new Orphans({ directory, crashLogDirectory, ringId, owner, store, announcer, onProgress: beat });
-  const { hasCrashLog } = setup;
-  const created = new Pump({ hasCrashLog, ring, store, sender, pool, counters, announcer, post, diskReturn, orphans });
+  const orphans = new Orphans({
+    directory,
+    crashLogDirectory: setup.crashLogDirectory,
+    ringId: setup.ringId,
+    owner,
+    store,
+    announcer,
+    onProgress: beat,
+  });
+  const crashLogDirectory = setup.hasCrashLog ? setup.crashLogDirectory : undefined;
+  const onAttach = (attached: AttachedRing): void => {
+    rings.attach(attached, 0);
+    if (setup.hasCrashLog) tellJournal(attached.id, store.hold.journal.meta.journalId);
+  };
+  const created = new Pump({
+    rings,
+    store,
+    sender,
+    pool,
+    counters,
+    announcer,
+    post,
+    crashLogDirectory,
+    diskReturn,
+    orphans,
+    onAttach,
+  });
   created.publish();
   return created;
+}
+
+/** Those that there are already. Returns how many of their frames, and of those that are gone, are dealt with. */
+function attachRings(rings: Rings, journal: Journal): number {
+  let taken = counters.read().takenAttached;
+  for (const attached of setup.attached) {
+    const { id, memory, lead } = attached;
+    const counted = new AttachedLink(memory, lead).counted(counters.place);
+    const sequence = committedFrames(journal, id, counted);
+    rings.attach(attached, sequence);
+    taken += sequence - counted;
+    if (setup.hasCrashLog) tellJournal(id, journal.meta.journalId);
+  }
+  return taken;
 }
 
 /** Spans of earlier processes that a damaged journal had. What this ring's own had is known from its counters. */
@@ -108,7 +153,7 @@ function adoptLeftovers(journalSlot: JournalSlot): number {
   const { directory, crashLogDirectory, ringId } = setup;
   const spilled = adoptSpills(directory, owner, journalSlot, sayUnusable);
   if (spilled > 0) announcer.say("spilled", "info", `${spilled} spans of a process that ended in a hurry were adopted`);
-  if (setup.hasCrashLog) tellJournal(journalSlot.journal.meta.journalId);
+  if (setup.hasCrashLog) tellJournal(setup.ringId, journalSlot.journal.meta.journalId);
   const options = { directory: crashLogDirectory, slot: journalSlot, owner, ringId, onUnusable: sayUnusable };
   const { spans, damaged } = replayCrashLogs(options);
   if (spans > 0) announcer.say("replayed", "info", `${spans} spans of a killed process came from its crash log`);
@@ -117,10 +162,10 @@ function adoptLeftovers(journalSlot: JournalSlot): number {
 }
 
 /** Before the first commit of this ring: who replays its crash log must know which journal to ask. */
-function tellJournal(journalId: string): void {
-  post({ type: "journal", id: journalId });
+function tellJournal(ringId: string, journalId: string): void {
+  if (ringId === setup.ringId) post({ type: "journal", id: journalId });
   try {
-    noteJournal(setup.crashLogDirectory, setup.ringId, journalId);
+    noteJournal(setup.crashLogDirectory, ringId, journalId);
   } catch {
     // Then there is no log either; should it come back, the caller leaves the note.
   }
@@ -175,11 +220,14 @@ function beat(): void {
   signs.countTurn();
 }
 
-/** How many frames an earlier pump of the same ring, which crashed, had dealt with. */
-function committedSequence(journal: Journal): number {
-  const { taken } = counters.read();
+/**
+ * How many frames of a ring an earlier pump, which crashed, had dealt with.
+ *
+ * @param taken how many it had counted when it last published.
+ */
+function committedFrames(journal: Journal, ringId: string, taken: number): number {
   // Without its own journal, or with durability `overflow`, it may have taken more than this journal knows of.
-  const position = journal.meta.ringPosition(setup.ringId) ?? taken;
+  const position = journal.meta.ringPosition(ringId) ?? taken;
   // Frames are numbered modulo 2^32, taken ones are not.
   return taken + Math.max(0, (position - taken) | 0);
 }
@@ -190,11 +238,11 @@ function committedSequence(journal: Journal): number {
  * @param ownCount spans that the earlier pump's own journal had before anything was adopted.
  */
 function continueCounters({ counters: now }: Store, ownCount: number): void {
-  const { taken, pending } = now;
-  Object.assign(now, counters.read(), { taken, pending });
+  const { taken, takenAttached, pending } = now;
+  Object.assign(now, counters.read(), { taken, takenAttached, pending });
   now.recovered += pending - ownCount;
   const settled = now.acknowledged + now.deadLettered + now.droppedDiskFull + now.droppedDamaged;
-  const missing = taken + now.recovered - pending - settled;
+  const missing = taken + takenAttached + now.recovered - pending - settled;
   // Spans that the earlier pump adopted and did not live to count.
   now.recovered += Math.max(0, -missing);
   // Recorded by a commit that it did not live to count.

@@ -1,14 +1,15 @@
+import { removeCrashLog } from "../buffer/crash-log-file.ts";
 import type { SharedCounters } from "../buffer/counters.ts";
 import { pumpStates } from "../buffer/counters.ts";
-import type { RingConsumer } from "../buffer/ring-consumer.ts";
 import type { Announcer } from "./announcer.ts";
 import type { ExportPool } from "./export-pool.ts";
 import { attend } from "./dead-letter-desk.ts";
 import type { DiskReturn, Held } from "./disk-return.ts";
 import { attendRequest } from "./letter-request.ts";
-import type { CallerMessage, PumpMessage } from "./messages.ts";
+import type { AttachedRing, CallerMessage, PumpMessage } from "./messages.ts";
 import { isLate, Nap, napMs } from "./nap.ts";
 import type { Orphans } from "./orphans.ts";
+import type { Rings, RingsMark } from "./rings.ts";
 import type { Sender } from "./sender.ts";
 import type { Store } from "./store.ts";
 
@@ -28,29 +29,31 @@ const exitGraceMs = 1_000;
 const finishNapMs = 3;
 
 interface Flush {
-  id: number;
-  /** Everything up to this mark of the ring belongs to it … */
-  mark: number;
+  answer: () => void;
+  /** Everything up to this mark of the rings belongs to it … */
+  mark: RingsMark;
   /** … and once that is taken, everything up to this id. */
   throughId: number | undefined;
 }
 
 export interface PumpParts {
-  ring: RingConsumer;
+  rings: Rings;
   store: Store;
   sender: Sender;
   pool: ExportPool;
   counters: SharedCounters;
   announcer: Announcer;
   post: (message: PumpMessage) => void;
-  /** Durability `strict`. */
-  hasCrashLog?: boolean;
+  /** Durability `strict`: where the logs are. */
+  crashLogDirectory?: string | undefined;
   diskReturn?: DiskReturn;
   orphans?: Orphans;
+  /** A thread of the host has got a ring. */
+  onAttach?: (ring: AttachedRing) => void;
 }
 
 /**
- * The pump: ring → journal → batches → outcomes. One loop, three sources of work: the ring, messages of the caller,
+ * The pump: rings → journal → batches → outcomes. One loop, three sources of work: the rings, messages of the caller,
  * reports of the export threads. In every turn commits (new spans and what has been acknowledged since, in one
  * transaction) go before exports.
  */
@@ -68,11 +71,13 @@ export class Pump {
 
   /** A message of the caller. */
   receive(message: CallerMessage): void {
-    const { ring, pool, post, sender } = this.#parts;
+    const { pool, post } = this.#parts;
     switch (message.type) {
+      case "attach":
+        this.#parts.onAttach?.(message.ring);
+        break;
       case "flush":
-        this.#flushes.push({ id: message.id, mark: ring.mark(), throughId: undefined });
-        sender.hurry();
+        this.#beginFlush(() => post({ type: "done", id: message.id }));
         break;
       case "close":
         this.#closing ??= { id: message.id, deadlineMs: performance.now() + message.graceMs };
@@ -96,13 +101,19 @@ export class Pump {
   /** Something has happened that the loop should look at now. Any callback of this thread may call it. */
   signal(): void {
     this.#isSignalled = true;
-    this.#parts.ring.wake();
+    this.#parts.rings.lead.wake();
     this.#nap.end();
   }
 
   /** Runs until `close`, or until the process that exits has been settled. */
   async run(): Promise<void> {
-    const { ring, sender, store } = this.#parts;
+    const { rings, sender, store } = this.#parts;
+    const ring = rings.lead;
+    const mustBeSafe = this.#parts.crashLogDirectory !== undefined;
+    const mayNotSleep = (): boolean => {
+      if (this.#isSignalled || ring.isSettleWanted()) return true;
+      return !rings.isEmpty() || rings.isFlushWanted || rings.isReleaseDue(mustBeSafe);
+    };
     while (!this.#isFinished()) {
       this.#isSignalled = false;
       const isHurried = this.#turn();
@@ -120,7 +131,7 @@ export class Pump {
           this.#parts.diskReturn?.deadlineMs ?? Number.POSITIVE_INFINITY,
         );
         const sleepMs = Math.min(maxSleepMs, Math.max(durationMs, deadlineMs - performance.now()));
-        await ring.sleep(sleepMs, () => this.#isSignalled || ring.isSettleWanted());
+        await ring.sleep(sleepMs, mayNotSleep);
       }
     }
     await this.#finish();
@@ -128,27 +139,28 @@ export class Pump {
 
   /** A report has come in. It is recorded in the next turn, with those that come until then. */
   reported(): void {
-    const { ring, sender } = this.#parts;
+    const { rings, sender } = this.#parts;
     if (sender.isIdling && !sender.isCallerLate) this.signal();
     // A nap goes on, but a sleep must not.
-    else ring.wake();
+    else rings.lead.wake();
   }
 
   /** Makes the figures visible to the caller. */
   publish(): void {
-    const { store, sender, counters } = this.#parts;
-    store.measure(sender.oldestHandedOut());
+    const { rings, store, sender, counters } = this.#parts;
+    if (store.measure(sender.oldestHandedOut())) rings.allSafe();
     store.counters.state = pumpStates.indexOf(sender.circuit.state);
     store.counters.exportMsP50 = sender.exportMicros.quantile(0.5) / 1000;
     store.counters.exportMsP99 = sender.exportMicros.quantile(0.99) / 1000;
-    counters.publish(store.counters);
+    counters.publish(store.counters, rings.count);
   }
 
   /** One round of all work that can be done now. Returns whether the next should follow at once. */
   #turn(): boolean {
-    const { ring, store, sender, counters } = this.#parts;
+    const { rings, store, sender, counters } = this.#parts;
+    const ring = rings.lead;
     ring.countTurn();
-    if (store.hold.isDamaged) store.replacement.repair(sender.handedOut(), ring);
+    if (store.hold.isDamaged) store.replacement.repair(sender.handedOut(), rings);
     if (this.#closing === undefined) {
       this.#parts.diskReturn?.step(() => this.#held());
       this.#parts.orphans?.step();
@@ -156,8 +168,9 @@ export class Pump {
     if (ring.isSettleWanted()) this.#closing ??= { id: undefined, deadlineMs: performance.now() + exitGraceMs };
     sender.isCallerLate = isLate(ring.callerLateMs());
     const isClosing = this.#closing !== undefined;
-    if (store.outcomes.countUnrecorded()) counters.publish(store.counters);
-    const isHurried = store.takeFrom(ring, isClosing || sender.circuit.state !== "sending");
+    if (store.outcomes.countUnrecorded()) counters.publish(store.counters, rings.count);
+    for (const answer of rings.newFlushes()) this.#beginFlush(answer);
+    const isHurried = store.takeFrom(rings, isClosing || sender.circuit.state !== "sending");
     // At once, not when the requests under way are done: nobody knows how long the process still lives.
     if (isClosing || store.isJournallingDue) store.journalAll(sender.handedOut());
     this.#markFlushes();
@@ -165,17 +178,38 @@ export class Pump {
     if (!isClosing && !store.outcomes.isFull) sender.dispatch();
     this.#answerFlushes();
     this.publish();
+    this.#releaseEnded();
     return isHurried || store.hold.isDamaged;
   }
 
   #held(): Held {
-    return { handedOut: this.#parts.sender.handedOut(), ring: this.#parts.ring };
+    return { handedOut: this.#parts.sender.handedOut(), rings: this.#parts.rings };
+  }
+
+  #beginFlush(answer: () => void): void {
+    this.#flushes.push({ answer, mark: this.#parts.rings.mark(), throughId: undefined });
+    this.#parts.sender.hurry();
+  }
+
+  /** After `publish`, so that whoever is told of it finds its frames in the figures. */
+  #releaseEnded(): void {
+    const { rings, store, post, crashLogDirectory } = this.#parts;
+    for (const { id, frames } of rings.releaseEnded(crashLogDirectory !== undefined)) {
+      try {
+        // First: without the position all of a log would be replayed.
+        if (crashLogDirectory !== undefined) removeCrashLog(crashLogDirectory, id);
+        store.hold.journal.meta.forgetRing(id);
+      } catch {
+        // What stays is tidied up by the next start.
+      }
+      post({ type: "detached", ringId: id, frames });
+    }
   }
 
   #markFlushes(): void {
-    const { ring, store } = this.#parts;
+    const { rings, store } = this.#parts;
     for (const flush of this.#flushes) {
-      if (flush.throughId === undefined && ring.hasReleased(flush.mark)) flush.throughId = store.lastId;
+      if (flush.throughId === undefined && rings.hasReleased(flush.mark)) flush.throughId = store.lastId;
     }
   }
 
@@ -187,7 +221,7 @@ export class Pump {
     this.#flushes = this.#flushes.filter((flush) => {
       if (flush.throughId === undefined || oldestId <= flush.throughId) return true;
       this.publish();
-      this.#parts.post({ type: "done", id: flush.id });
+      flush.answer();
       return false;
     });
   }
@@ -206,22 +240,24 @@ export class Pump {
   }
 
   #isFinished(): boolean {
-    const { ring, sender } = this.#parts;
+    const { rings, sender } = this.#parts;
     if (this.#closing === undefined) return false;
     const isOver = performance.now() >= this.#closing.deadlineMs;
-    return isOver || (ring.isEmpty() && sender.inFlightCount === 0);
+    return isOver || (rings.isDrained() && sender.inFlightCount === 0);
   }
 
   /** Commits what is left, closes the journal, and says so to whoever waits. */
   async #finish(): Promise<void> {
-    const { ring, store, sender, pool, post, announcer, diskReturn, orphans, hasCrashLog } = this.#parts;
+    const { rings, store, sender, pool, post, announcer, diskReturn, orphans, crashLogDirectory } = this.#parts;
+    // The message that brings a ring may have come in the same moment as the wish to end.
+    await yieldToEvents();
     // A disk that refuses gets until the deadline; what it never takes, the caller writes to a spill file.
     const deadlineMs = this.#closing?.deadlineMs ?? 0;
     for (;;) {
-      if (store.hold.isDamaged) store.replacement.repair(sender.handedOut(), ring);
-      while (store.takeFrom(ring, true));
+      if (store.hold.isDamaged) store.replacement.repair(sender.handedOut(), rings);
+      while (store.takeFrom(rings, true));
       store.journalAll(sender.handedOut());
-      if ((ring.isEmpty() && store.outcomes.isAllRecorded) || performance.now() >= deadlineMs) break;
+      if ((rings.isDrained() && store.outcomes.isAllRecorded) || performance.now() >= deadlineMs) break;
       await this.#nap.take(finishNapMs);
     }
     sender.circuit.stop();
@@ -229,14 +265,14 @@ export class Pump {
     diskReturn?.look(this.#held());
     const unkept = store.unkept(sender.handedOut());
     if (unkept > 0) {
-      const fate = hasCrashLog ? "are in the crash log at best" : "are lost";
+      const fate = crashLogDirectory !== undefined ? "are in the crash log at best" : "are lost";
       announcer.say("unkept", "warn", `${unkept} spans ${fate}: the process ends, and no disk takes them`);
     }
     this.publish();
     store.close();
     diskReturn?.close();
     // Reports that come in from here on find the journal closed: their spans are sent again at the next start.
-    if (ring.isSettleWanted() && ring.isEmpty()) ring.markSettled();
+    if (rings.lead.isSettleWanted() && rings.isEmpty()) rings.lead.markSettled();
     await pool.destroy();
     if (this.#closing?.id !== undefined) post({ type: "done", id: this.#closing.id });
   }

@@ -2,7 +2,6 @@ import type { Counters } from "../buffer/counters.ts";
 import type { Journal } from "../buffer/journal.ts";
 import { ringKey } from "../buffer/journal-meta.ts";
 import { copyJournal } from "../buffer/journal-copy.ts";
-import type { RingConsumer } from "../buffer/ring-consumer.ts";
 import { describeRescue } from "../buffer/salvage.ts";
 import type { SpanRun } from "../buffer/span-run.ts";
 import type { Announcer } from "./announcer.ts";
@@ -10,10 +9,11 @@ import type { JournalHold } from "./journal-hold.ts";
 import { repairJournal } from "./journal-repair.ts";
 import type { PumpSetup } from "./messages.ts";
 import type { OutcomeRecord } from "./outcome-record.ts";
+import type { Rings } from "./rings.ts";
 import type { Window } from "./window.ts";
 
 export interface ReplacementParts {
-  setup: Pick<PumpSetup, "ringId" | "baseUrl" | "destination">;
+  setup: Pick<PumpSetup, "baseUrl" | "destination">;
   hold: JournalHold;
   window: Window;
   outcomes: OutcomeRecord;
@@ -36,16 +36,16 @@ export class Replacement {
    * @param handedOut pending spans that are in no lane.
    * @throws what the disk throws; then everything is as it was.
    */
-  move(make: (fill: (journal: Journal) => void) => Journal, handedOut: Iterable<SpanRun>, ring: RingConsumer): void {
-    const { setup, hold, window, outcomes } = this.#parts;
+  move(make: (fill: (journal: Journal) => void) => Journal, handedOut: Iterable<SpanRun>, rings: Rings): void {
+    const { hold, window, outcomes } = this.#parts;
     // What is not recorded stays out of the copy, and with the outcomes.
     outcomes.record();
     const inMemory = [...handedOut, ...window];
     const isDone = outcomes.isAllRecorded ? () => false : (id: number) => outcomes.has(id);
     const before = hold.journal;
     const journal = make((target) => {
-      copyJournal(before, target, { inMemory, isDone, onProgress: () => ring.countTurn() });
-      target.openRing(setup.ringId, ring.lastSequence);
+      copyJournal(before, target, { inMemory, isDone, onProgress: () => rings.lead.countTurn() });
+      target.insert([], ...rings.positions);
     });
     this.#goOnWith(journal, inMemory);
     try {
@@ -62,9 +62,10 @@ export class Replacement {
    *
    * @param handedOut pending spans that are in no lane.
    */
-  repair(handedOut: Iterable<SpanRun>, ring: RingConsumer): void {
+  repair(handedOut: Iterable<SpanRun>, rings: Rings): void {
     const { setup, hold, window, outcomes, counters, announcer } = this.#parts;
-    const { ringId, baseUrl, destination } = setup;
+    const { baseUrl, destination } = setup;
+    const positions = rings.positions.map(({ ringId, sequence }) => [ringKey(ringId), String(sequence)]);
     const unrecorded = outcomes.unrecordedCount;
     const inMemory = [...handedOut, ...window];
     const { journal, rescue, failure } = repairJournal({
@@ -72,12 +73,12 @@ export class Replacement {
       error: hold.damage,
       inMemory,
       isDone: (id) => outcomes.has(id),
-      onProgress: () => ring.countTurn(),
+      onProgress: () => rings.lead.countTurn(),
       meta: {
         journal_id: hold.journal.meta.journalId,
         base_url: baseUrl,
         ...(destination === undefined ? {} : { public_key: destination.publicKey }),
-        [ringKey(ringId)]: String(ring.lastSequence),
+        ...Object.fromEntries(positions),
       },
     });
     this.#goOnWith(journal, inMemory);

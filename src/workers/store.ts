@@ -2,7 +2,7 @@ import { type Counters, zeroCounters } from "../buffer/counters.ts";
 import { DamagedRowsError } from "../buffer/damage.ts";
 import type { Journal } from "../buffer/journal.ts";
 import type { PackedPayloads } from "../buffer/packed-payloads.ts";
-import type { RingConsumer } from "../buffer/ring-consumer.ts";
+import type { RingPosition } from "../buffer/journal-meta.ts";
 import { bytesOf, countOf, SpanRun } from "../buffer/span-run.ts";
 import { AcceptanceClock } from "./acceptance-clock.ts";
 import type { Announcer } from "./announcer.ts";
@@ -12,6 +12,7 @@ import { type AcceptedSpan, OldestPending } from "./oldest-pending.ts";
 import { OutcomeRecord } from "./outcome-record.ts";
 import { Readmission } from "./readmission.ts";
 import { Replacement } from "./replacement.ts";
+import type { Rings, TakenFromRings } from "./rings.ts";
 import { Room } from "./room.ts";
 import { Window } from "./window.ts";
 
@@ -30,7 +31,6 @@ const closingShrinkMs = 100;
 
 export type StoreSetup = Pick<
   PumpSetup,
-  | "ringId"
   | "baseUrl"
   | "destination"
   | "durability"
@@ -121,47 +121,52 @@ export class Store {
   }
 
   /**
-   * Takes what the ring holds, commits it together with all outcomes since, and frees the ring. Returns whether so much
+   * Takes what the rings hold, commits it together with all outcomes since, and frees the rings. Returns whether so much
    * came that the next look should be at once.
    * @param isAway Langfuse cannot be reached: durability `overflow` must write too.
    */
-  takeFrom(ring: RingConsumer, isAway: boolean): boolean {
+  takeFrom(rings: Rings, isAway: boolean): boolean {
     this.#lastTakenCount = 0;
     // After a refusal outcomes go first and alone: they may free the very room that new spans want.
     if (this.hold.isDiskResting || (this.hold.diskRetryAtMs > 0 && !this.#isDiskBack())) {
       // Nothing is won by taking what cannot be sent: the ring outlives this thread.
-      if (!isAway) this.#takeIntoMemory(ring);
+      if (!isAway) this.#takeIntoMemory(rings);
       return false;
     }
-    if (ring.isEmpty() || !ring.beginCommit()) {
+    if (rings.isEmpty() || !rings.lead.beginCommit()) {
       this.outcomes.record();
       return false;
     }
-    const lastSequence = ring.lastSequence;
-    const { payloads, damaged } = ring.take(commitFrames, this.#commitBytes);
-    const { count } = payloads;
-    const run = this.#newRun(payloads);
+    const taken = rings.take(commitFrames, this.#commitBytes);
+    const { count } = taken.payloads;
+    const run = this.#newRun(taken.payloads);
     try {
-      const isKept = this.#commit(run, isAway, ring.lastSequence);
-      ring.release();
+      const isKept = this.#commit(run, isAway, taken.positions);
+      rings.release();
       this.hold.diskIsWell();
-      this.counters.taken += count + damaged;
-      this.counters.droppedDamaged += damaged;
+      this.#countTaken(taken);
       if (isKept) this.counters.pending += count;
       else this.counters.droppedDiskFull += count;
       if (isKept && count > 0) this.window.append(run);
     } catch (error) {
-      ring.rewind(lastSequence);
+      rings.rewind();
       this.hold.diskFailed(error);
       return false;
     } finally {
-      ring.endCommit();
+      rings.lead.endCommit();
     }
+    const { damaged } = taken;
     if (damaged > 0) this.#announcer.say("damaged", "warn", `${damaged} spans were overwritten in memory and are lost`);
     this.#lastTakenCount = count;
     // On a small disk a take is small too, and there may be more.
-    if (this.#commitBytes < commitBytes && !ring.isEmpty()) return true;
-    return count === commitFrames || run.byteLength + ring.occupiedBytes() >= ring.capacityBytes * hurryShare;
+    if (this.#commitBytes < commitBytes && !rings.isEmpty()) return true;
+    return count === commitFrames || run.byteLength + rings.occupiedBytes() >= rings.lead.capacityBytes * hurryShare;
+  }
+
+  #countTaken({ fromLead, fromAttached, damaged }: TakenFromRings): void {
+    this.counters.taken += fromLead;
+    this.counters.takenAttached += fromAttached;
+    this.counters.droppedDamaged += damaged;
   }
 
   /** After a refusal: records outcomes, and gets a full disk going again. Returns whether new spans may come. */
@@ -175,24 +180,22 @@ export class Store {
   }
 
   /** The disk refuses: what the live lane has room for goes to Langfuse without having been in the journal. */
-  #takeIntoMemory(ring: RingConsumer): void {
+  #takeIntoMemory(rings: Rings): void {
     const { spans, bytes } = this.window.room;
-    if (spans <= 0 || bytes <= 0 || ring.isEmpty() || !ring.beginCommit()) return;
-    const lastSequence = ring.lastSequence;
-    const { payloads, damaged } = ring.take(Math.min(commitFrames, spans), Math.min(commitBytes, bytes));
-    const { count } = payloads;
-    const run = this.#newRun(payloads);
-    if (run.byteLength > bytes) ring.rewind(lastSequence);
+    if (spans <= 0 || bytes <= 0 || rings.isEmpty() || !rings.lead.beginCommit()) return;
+    const taken = rings.take(Math.min(commitFrames, spans), Math.min(commitBytes, bytes));
+    const { count } = taken.payloads;
+    const run = this.#newRun(taken.payloads);
+    if (run.byteLength > bytes) rings.rewind();
     else {
-      ring.release();
-      this.counters.taken += count + damaged;
-      this.counters.droppedDamaged += damaged;
+      rings.release();
+      this.#countTaken(taken);
       this.counters.pending += count;
       this.#lastTakenCount = count;
       this.hold.isComplete = count === 0 && this.hold.isComplete;
       if (count > 0) this.window.append(run);
     }
-    ring.endCommit();
+    rings.lead.endCommit();
   }
 
   /** The next spans of the live lane, oldest first, at least one; none when it is empty. */
@@ -275,16 +278,24 @@ export class Store {
     this.hold.attempt((journal) => journal.space.shrink());
   }
 
-  /** @param oldestHandedOut the oldest span under way or at rest. */
-  measure(oldestHandedOut: AcceptedSpan | undefined): void {
+  /**
+   * Returns whether all that has been taken is in a journal that the next start finds, or delivered.
+   *
+   * @param oldestHandedOut the oldest span under way or at rest.
+   */
+  measure(oldestHandedOut: AcceptedSpan | undefined): boolean {
     this.counters.journalSpans = this.#journal.count;
     this.counters.journalBytes = this.#journal.space.fileBytes();
     if (!this.hold.isDamaged)
       this.counters.deadLetterBytes = this.hold.attempt((journal) => journal.deadLetters.bytes) ?? 0;
     const isSafe = this.counters.pending === 0 || (this.hold.isComplete && !this.hold.isInMemory);
-    if (isSafe) this.counters.safe = this.counters.taken;
+    if (isSafe) {
+      this.counters.safe = this.counters.taken;
+      this.counters.safeAttached = this.counters.takenAttached;
+    }
     this.counters.unwritable = this.hold.isInMemory || this.hold.isDamaged || this.hold.diskRetryAtMs > 0 ? 1 : 0;
     this.counters.oldestPendingAtMs = this.#oldestPending.atMs(oldestHandedOut);
+    return isSafe;
   }
 
   /** Closes the journal; an empty one gives its room back first, as far as that takes no noticeable time. */
@@ -299,7 +310,7 @@ export class Store {
   }
 
   /** Returns whether the spans are kept; otherwise they are over the disk's limit. */
-  #commit(run: SpanRun, isAway: boolean, sequence: number): boolean {
+  #commit(run: SpanRun, isAway: boolean, positions: readonly RingPosition[]): boolean {
     const mayStayInMemory = this.#setup.durability === "overflow" && !isAway;
     const toJournal = (mayStayInMemory ? this.window.crowdedOut(run) : [run]).filter((part) => !part.isJournalled);
     const isNothing = countOf(toJournal) === 0;
@@ -307,7 +318,7 @@ export class Store {
     this.#journal.together(() => {
       // First: the pages that they free take the new spans.
       this.outcomes.write(this.#journal);
-      if (isRoom && !isNothing) this.#journal.insert(toJournal, { ringId: this.#setup.ringId, sequence });
+      if (isRoom && !isNothing) this.#journal.insert(toJournal, ...positions);
     });
     this.outcomes.count();
     if (isRoom) for (const part of toJournal) part.isJournalled = true;

@@ -8,6 +8,7 @@ import { encodeFrame } from "../../src/buffer/frame.ts";
 import type { JournalOwner } from "../../src/buffer/journal-owner.ts";
 import { type JournalSlot, takeJournalSlot } from "../../src/buffer/journal-slot.ts";
 import { PackedPayloads } from "../../src/buffer/packed-payloads.ts";
+import { newAttachedRingId } from "../../src/buffer/ring-id.ts";
 import { SpanRun } from "../../src/buffer/span-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -93,6 +94,34 @@ test("what a killed process left is replayed, and its files go", () => {
   expect(readdirSync(directory).filter((name) => name.startsWith("crash-"))).toEqual([]);
   expect(slot.journal.meta.ringIds()).toEqual([ownRing]);
   expect(replay(directory, slot)).toEqual({ spans: 0, damaged: 0 });
+});
+
+test("the log of an attached thread that is gone waits as long as its buffer lives, and is replayed when that is dead", () => {
+  const directory = temporaryDirectory();
+  const buffer = writerIn(directory);
+  const thread = writerIn(directory, newAttachedRingId(deadRing));
+  for (let sequence = 1; sequence <= 20; sequence++) thread.append(sequence);
+  thread.log.leave();
+  const slot = takeSlot(directory);
+  expect(replay(directory, slot)).toEqual({ spans: 0, damaged: 0 });
+  buffer.log.leave();
+  expect(replay(directory, slot)).toEqual({ spans: 20, damaged: 0 });
+  expect(textsIn(slot)).toEqual(numbered(1, 20));
+  expect(readdirSync(directory).filter((name) => name.startsWith("crash-"))).toEqual([]);
+});
+
+test("the logs of the own ring's threads are not replayed, and their positions stay", () => {
+  const directory = temporaryDirectory();
+  const ringId = newAttachedRingId(ownRing);
+  const thread = writerIn(directory, ringId);
+  thread.append(1);
+  thread.log.leave();
+  const slot = takeSlot(directory);
+  const withoutLog = newAttachedRingId(ownRing);
+  slot.journal.meta.setRingPosition({ ringId: withoutLog, sequence: 7 });
+  expect(replay(directory, slot)).toEqual({ spans: 0, damaged: 0 });
+  expect([...crashLogsIn(directory).keys()]).toEqual([ringId]);
+  expect(slot.journal.meta.ringPosition(withoutLog)).toBe(7);
 });
 
 test("what the journal has is not replayed, also when a replay was broken off before the files were gone", () => {

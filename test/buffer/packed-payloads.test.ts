@@ -47,7 +47,7 @@ test("what leaves the memory, by whatever way, gives its memory back", async () 
     { batchSize: 10, maxQueueSize: 50, exportConcurrency: 1 },
   );
   const takes: PackedPayloads[] = [];
-  const { ring } = bench;
+  const ring = bench.rings.lead;
   const take = ring.take.bind(ring);
   ring.take = (...limits) => {
     const taken = take(...limits);

@@ -247,14 +247,14 @@ test("overflow: what the disk refuses to take over stays in ring and memory, and
     throw new Error("disk full");
   });
   bench.offer(...numbered(50, 100));
-  expect(bench.store.takeFrom(bench.ring, false)).toBe(false);
+  expect(bench.store.takeFrom(bench.rings, false)).toBe(false);
   expect(bench.store.hold.isDiskResting).toBe(true);
   expect(bench.store.window.count).toBe(100);
-  expect(bench.ring.isEmpty()).toBe(false);
+  expect(bench.rings.isEmpty()).toBe(false);
   expectConserved(bench);
   refusal.mockRestore();
   await new Promise((resolve) => setTimeout(resolve, 1_050));
-  bench.store.takeFrom(bench.ring, false);
+  bench.store.takeFrom(bench.rings, false);
   bench.sender.isUrgent = true;
   await bench.settle();
   expect(bench.requests.flat().sort()).toEqual(numbered(150).sort());

@@ -14,7 +14,7 @@ test("several acknowledgements and what the ring holds are one transaction", () 
   expect(bench.store.counters).toMatchObject({ acknowledged: 0, pending: 40 });
   expect(bench.store.outcomes.isAllRecorded).toBe(false);
   bench.offer(...numbered(5, 40));
-  bench.store.takeFrom(bench.ring, false);
+  bench.store.takeFrom(bench.rings, false);
   expect(together).toHaveBeenCalledTimes(1);
   expect(bench.store.counters).toMatchObject({ taken: 45, acknowledged: 30, pending: 15 });
   expect(bench.journal.count).toBe(15);
@@ -54,7 +54,7 @@ test("outcomes that the disk refuses are kept and recorded later, before anythin
   expect(bench.store.hold.isDiskResting).toBe(true);
   // Langfuse away: what is new stays in the ring, which outlives the pump.
   bench.offer(...numbered(1, 30));
-  bench.store.takeFrom(bench.ring, true);
+  bench.store.takeFrom(bench.rings, true);
   expect(bench.store.counters.taken).toBe(30);
   // Nothing that was acknowledged is sent again meanwhile.
   bench.sender.isUrgent = true;
@@ -62,11 +62,11 @@ test("outcomes that the disk refuses are kept and recorded later, before anythin
   expect(bench.requests.length).toBe(3);
   await new Promise((resolve) => setTimeout(resolve, 1_050));
   // Still refused.
-  bench.store.takeFrom(bench.ring, true);
+  bench.store.takeFrom(bench.rings, true);
   expect(bench.store.counters.taken).toBe(30);
   refusal.mockRestore();
   await new Promise((resolve) => setTimeout(resolve, 1_050));
-  bench.store.takeFrom(bench.ring, false);
+  bench.store.takeFrom(bench.rings, false);
   expect(bench.store.counters).toMatchObject({ taken: 31, acknowledged: 30, pending: 1 });
   expect(bench.journal.count).toBe(1);
 });
@@ -79,17 +79,17 @@ test("an insert that fails takes no acknowledgement with it", async () => {
     throw new Error("disk full");
   });
   bench.offer(...numbered(5, 10));
-  bench.store.takeFrom(bench.ring, false);
+  bench.store.takeFrom(bench.rings, false);
   expect(bench.store.counters).toMatchObject({ taken: 10, acknowledged: 0, pending: 10 });
   expect(bench.journal.count).toBe(10);
   await new Promise((resolve) => setTimeout(resolve, 1_050));
   // The room that the acknowledged spans held may be just what the new ones want.
-  bench.store.takeFrom(bench.ring, false);
+  bench.store.takeFrom(bench.rings, false);
   expect(bench.store.counters).toMatchObject({ taken: 10, acknowledged: 10, pending: 0 });
   expect(bench.journal.count).toBe(0);
   refusal.mockRestore();
   await new Promise((resolve) => setTimeout(resolve, 1_050));
-  bench.store.takeFrom(bench.ring, false);
+  bench.store.takeFrom(bench.rings, false);
   expect(bench.store.counters).toMatchObject({ taken: 15, acknowledged: 10, pending: 5 });
 });
 
@@ -134,20 +134,20 @@ test("a disk that refuses: Langfuse gets the spans from memory; once the disk is
   });
   bench.offer(...numbered(150));
   // One refused write, then no more than the live lane holds.
-  for (let round = 0; round < 3; round++) bench.store.takeFrom(bench.ring, false);
+  for (let round = 0; round < 3; round++) bench.store.takeFrom(bench.rings, false);
   expect(bench.store.counters).toMatchObject({ taken: 100, pending: 100 });
   expect(bench.store.window.count).toBe(100);
   bench.sender.isUrgent = true;
   await bench.settle();
   expect(bench.requests.flat().sort()).toEqual(numbered(100).sort());
-  bench.store.takeFrom(bench.ring, false);
+  bench.store.takeFrom(bench.rings, false);
   // What has come of the first hundred is recorded when the disk is well.
   expect(bench.store.counters).toMatchObject({ taken: 150, acknowledged: 0, pending: 150 });
   expect(bench.store.isJournallingDue).toBe(false);
   expect(bench.store.unkept(bench.sender.handedOut())).toBe(50);
   refusal.mockRestore();
   await new Promise((resolve) => setTimeout(resolve, 1_050));
-  bench.store.takeFrom(bench.ring, false);
+  bench.store.takeFrom(bench.rings, false);
   expect(bench.store.isJournallingDue).toBe(true);
   bench.store.journalAll(bench.sender.handedOut());
   expect(bench.journal.count).toBe(50);
@@ -164,7 +164,7 @@ test("a disk that refuses takes no span out of the ring that is larger than the 
     throw new Error("disk full");
   });
   bench.offer("small", "x".repeat(20_000), "behind it");
-  for (let round = 0; round < 3; round++) bench.store.takeFrom(bench.ring, false);
+  for (let round = 0; round < 3; round++) bench.store.takeFrom(bench.rings, false);
   expect(bench.store.counters.taken).toBe(1);
-  expect(bench.ring.isEmpty()).toBe(false);
+  expect(bench.rings.isEmpty()).toBe(false);
 });

@@ -12,6 +12,7 @@ import type { ExportPool } from "../../src/workers/export-pool.ts";
 import type { ExportReport, PumpMessage } from "../../src/workers/messages.ts";
 import { napMs } from "../../src/workers/nap.ts";
 import { Pump } from "../../src/workers/pump.ts";
+import { Rings } from "../../src/workers/rings.ts";
 import { Sender } from "../../src/workers/sender.ts";
 import { OutcomeRecord } from "../../src/workers/outcome-record.ts";
 import { Store } from "../../src/workers/store.ts";
@@ -40,7 +41,6 @@ function startPump(answerAfterMs: number, maxQueueSize = 10_000, leftBehind = 0)
   const counters = new SharedCounters(createCounterMemory());
   const announcer = new Announcer(() => undefined);
   const setup = {
-    ringId: "ring",
     isRestart: false,
     durability: "journal" as const,
     maxQueueSize,
@@ -72,7 +72,15 @@ function startPump(answerAfterMs: number, maxQueueSize = 10_000, leftBehind = 0)
     destroy: async () => undefined,
   } as unknown as ExportPool;
   const sender = new Sender(setup, store, pool, announcer, () => pump.reported());
-  const pump = new Pump({ ring, store, sender, pool, counters, announcer, post: (message) => answer?.(message) });
+  const pump = new Pump({
+    rings: new Rings("ring", ring),
+    store,
+    sender,
+    pool,
+    counters,
+    announcer,
+    post: (message) => answer?.(message),
+  });
   let answer: ((message: PumpMessage) => void) | undefined;
   const flush = (): Promise<number> =>
     new Promise((resolve) => {

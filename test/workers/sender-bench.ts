@@ -7,6 +7,7 @@ import { RingConsumer } from "../../src/buffer/ring-consumer.ts";
 import { RingProducer } from "../../src/buffer/ring-producer.ts";
 import { Announcer } from "../../src/workers/announcer.ts";
 import type { ExportReport, ExportTask } from "../../src/workers/messages.ts";
+import { Rings } from "../../src/workers/rings.ts";
 import { Sender, type SenderSetup } from "../../src/workers/sender.ts";
 import { Store, type StoreSetup } from "../../src/workers/store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -22,7 +23,7 @@ export interface Bench {
   push(...texts: string[]): void;
   /** Puts texts into the ring. */
   offer(...texts: string[]): void;
-  ring: RingConsumer;
+  rings: Rings;
   /** Dispatches until nothing is under way and nothing may start. */
   settle(): Promise<void>;
 }
@@ -42,12 +43,12 @@ export function makeBench(
   const producer = new RingProducer(memory);
   const consumer = new RingConsumer(memory);
   consumer.claim();
+  const rings = new Rings("ring", consumer);
   const notices: string[] = [];
   const announcer = new Announcer((message) => {
     if (message.type === "notice") notices.push(message.message);
   });
   const setup: SenderSetup & StoreSetup = {
-    ringId: "ring",
     durability: "journal",
     maxQueueSize: 1000,
     maxDiskBytes: 1024 ** 3,
@@ -91,9 +92,9 @@ export function makeBench(
   };
   const push = (...texts: string[]): void => {
     offer(...texts);
-    while (store.takeFrom(consumer, sender.circuit.state !== "sending"));
+    while (store.takeFrom(rings, sender.circuit.state !== "sending"));
   };
-  return { store, sender, journal, requests, notices, push, offer, ring: consumer, settle };
+  return { store, sender, journal, requests, notices, push, offer, rings, settle };
 }
 
 function textsOf(task: ExportTask): string[] {
