@@ -3,13 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { Journal } from "../../src/buffer/journal.ts";
-import {
-  type AttachedStats,
-  attach,
-  type SpanBuffer,
-  type SpanBufferHandle,
-  type SpanBufferOptions,
-} from "../../src/index.ts";
+import { type AttachedStats, attach, type SpanBuffer, type SpanBufferHandle } from "../../src/index.ts";
 import { type AttachedBot, startAttachedBot } from "../support/attached-bots.ts";
 import { bufferFor, endSpans, missingFromAccount, standIn, until } from "../support/buffers.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -340,6 +334,6 @@ test.each([
   ["shouldExportSpan", { shouldExportSpan: () => true }],
 ] as const)("with %s there is no handle: an attached thread would not heed it", async (name, options) => {
   const server = await standIn();
-  const buffer = bufferFor(server.url, { ...options } as SpanBufferOptions);
+  const buffer = bufferFor(server.url, options);
   expect(() => buffer.handle()).toThrow(`handle() does not go with ${name}`);
 });
