@@ -43,3 +43,9 @@ function anchorsOf(file: string): Set<string> {
 function withoutCode(text: string): string {
   return text.replaceAll(/^```[\s\S]*?^```/gm, "");
 }
+
+test("docs/README.md leads to every page", () => {
+  const index = readFileSync(join(root, "docs", "README.md"), "utf8");
+  const names = readdirSync(join(root, "docs"), { encoding: "utf8" }).filter((name) => name.endsWith(".md"));
+  expect(names.filter((name) => name !== "README.md" && !index.includes(`(${name}`))).toEqual([]);
+});
