@@ -239,6 +239,9 @@ export function invalidOption(definition: OptionRow, given: { value: unknown; so
 
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  // Of a list the texts: which of them is wrong, the reader sees.
+  if (Array.isArray(value) && value.every((each) => typeof each === "string"))
+    return JSON.stringify(value).slice(0, 80);
   return typeof value === "number" || typeof value === "boolean" ? `${value}` : `(${typeof value})`;
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { optionTable } from "../../src/option-table.ts";
+import type { OtlpRequest } from "../../src/otlp/otlp-shape.ts";
 import { standIn, until } from "../support/buffers.ts";
 import { type Ended, startProgram } from "../support/programs.ts";
 import { basic, otlpJson, standInKeys } from "../support/sidecars.ts";
@@ -85,6 +86,23 @@ describe("span-buffer serve", () => {
     expect(langfuse.account().twice).toBe(0);
   });
 
+  it("hides what --mask and --mask-key say before it leaves", async () => {
+    const langfuse = await standIn();
+    const args = ["--base-url", langfuse.url, "--flush-interval", "0.05", "--mask", "email", "--mask-key", "pin"];
+    const sidecar = await running(args, keys);
+    const attributes = [
+      { key: "langfuse.observation.input", value: { stringValue: "write to ann@example.com" } },
+      { key: "langfuse.observation.output", value: { stringValue: '{"pin":"4711"}' } },
+    ];
+    const request = JSON.parse(otlpJson("masked")) as OtlpRequest;
+    Object.assign(request.resourceSpans?.[0]?.scopeSpans?.[0]?.spans?.[0] ?? {}, { attributes });
+    expect(await post(sidecar.url, JSON.stringify(request))).toBe(200);
+    await until(() => langfuse.spans().length === 1);
+    const stored = JSON.stringify(langfuse.spans());
+    expect(stored).toContain("write to");
+    expect(stored).not.toMatch(/ann@example|4711/);
+  });
+
   it("ends at once with a second signal", async () => {
     const langfuse = await standIn();
     await langfuse.setFault({ kind: "hang" });
@@ -163,6 +181,12 @@ describe("span-buffer serve", () => {
       ["no number", ["--port", "http"], {}, /option --port "http" is not allowed: 0 … 65535/],
       ["a variable", [], { LANGFUSE_FLUSH_AT: "many" }, /option "LANGFUSE_FLUSH_AT" "many" is not allowed: 1 … 10000/],
       ["a variable of its own", [], { SPAN_BUFFER_PORT: "x" }, /option "SPAN_BUFFER_PORT" "x" is not allowed/],
+      [
+        "a mask that is none",
+        ["--mask", "email", "--mask", "mail"],
+        {},
+        /option --mask \["email","mail"\] is not allowed/,
+      ],
       ["a flag without its value", ["--port"], {}, /option '--port <number>' argument missing/],
       ["an argument too many", ["4318"], {}, /too many arguments/],
       ["durability overflow", ["--durability", "overflow"], {}, /"overflow" is not for a sidecar: it answers 200 only/],
@@ -214,7 +238,7 @@ describe("span-buffer serve", () => {
   it("--help has every option of the buffer that a program line can give", async () => {
     const { code, stdout } = await serve(["--help"]).ended;
     expect(code).toBe(0);
-    const notHere = new Set(["mask", "logger", "destinations"]);
+    const notHere = new Set(["maskJournal", "sampling", "shouldExportSpan", "logger", "destinations"]);
     for (const name of Object.keys(optionTable)) {
       const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} `;
       expect([name, stdout.includes(flag)]).toEqual([name, !notHere.has(name)]);

@@ -1,11 +1,21 @@
 /** The options of the embedded buffer as flags, made from the table that validates them. */
 import { Option } from "commander";
+import { maskPatternNames } from "../../mask/mask-rules.ts";
 import { optionTable } from "../../option-table.ts";
 import type { SpanBufferOptions } from "../../options.ts";
 
 /** What only a program can give. */
-type ProgramOption = "mask" | "maskJournal" | "sampling" | "shouldExportSpan" | "logger" | "destinations";
-type FlagName = Exclude<keyof SpanBufferOptions, ProgramOption>;
+type ProgramOption = "maskJournal" | "sampling" | "shouldExportSpan" | "logger" | "destinations";
+type FlagName = Exclude<keyof SpanBufferOptions, ProgramOption | "mask">;
+
+/** The option `mask` in two flags: patterns or a module, and names of keys. */
+const maskFlags: readonly [flags: string, description: string][] = [
+  [
+    "--mask <what...>",
+    `what is hidden before it leaves: ${maskPatternNames.join(", ")}, or the path of a module with a function; may be repeated`,
+  ],
+  ["--mask-key <name...>", "values under keys of this name are hidden; may be repeated"],
+];
 
 /** In the order of `--help`. */
 const descriptions: Readonly<Record<FlagName, string>> = {
@@ -42,7 +52,7 @@ const descriptions: Readonly<Record<FlagName, string>> = {
 
 /** The value stays a text; the options' own validation converts it and names what is wrong. */
 export function bufferFlags(): Option[] {
-  return Object.entries(descriptions).map(([name, description]) => {
+  const flags = Object.entries(descriptions).map(([name, description]) => {
     const { allowed, fallback, env = [], isSecret } = optionTable[name as FlagName];
     const notes = [
       // "A text" tells nobody anything.
@@ -53,6 +63,7 @@ export function bufferFlags(): Option[] {
     const note = notes.length === 0 ? "" : ` (${notes.join("; ")})`;
     return new Option(`--${kebabCase(name)} <value>`, `${description}${note}`);
   });
+  return [...flags, ...maskFlags.map(([flag, description]) => new Option(flag, description))];
 }
 
 export function kebabCase(name: string): string {

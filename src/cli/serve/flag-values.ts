@@ -1,6 +1,7 @@
 /** From what the command line says to the sidecar's options. */
+import { type MaskRule, maskPatternNames } from "../../mask/mask-rules.ts";
 import { optionTable } from "../../option-table.ts";
-import { convert } from "../../options.ts";
+import { convert, type SpanBufferOptions } from "../../options.ts";
 import { type SidecarOptions, sidecarOptionTable } from "../../server/options.ts";
 import { kebabCase } from "./buffer-flags.ts";
 
@@ -10,6 +11,8 @@ export interface Flags extends Readonly<Record<string, unknown>> {
   userId?: string;
   traceName?: string;
   tag?: string[];
+  mask?: string[];
+  maskKey?: string[];
   /** False: `--no-enrich`. True says nothing: it is commander's default. */
   enrich: boolean;
 }
@@ -30,8 +33,17 @@ export function sidecarOptionsFrom(flags: Flags): Partial<SidecarOptions> {
     ...given(sidecarOptionTable, { ...flags, enrich: undefined }),
     ...(enrich ? {} : { enrich }),
     traceDefaults: Object.fromEntries(traceDefaults),
-    buffer: given(optionTable, flags),
+    buffer: { ...given(optionTable, { ...flags, mask: undefined }), mask: maskFrom(flags) },
   };
+}
+
+/** What is no rule may be a module; the options' own validation names what is neither. */
+function maskFrom({ mask = [], maskKey = [] }: Flags): SpanBufferOptions["mask"] {
+  const [only] = mask;
+  if (only === undefined && maskKey.length === 0) return undefined;
+  const isPattern = maskPatternNames.some((name) => name === only);
+  if (only !== undefined && mask.length === 1 && maskKey.length === 0 && !isPattern) return only;
+  return [...(mask as MaskRule[]), ...(maskKey.length === 0 ? [] : [{ keys: maskKey }])];
 }
 
 /** What was given of a table's options, as the type of each one's default. */
