@@ -64,8 +64,8 @@ describe("in health", () => {
     expect(langfuse.account().spans).toBe(0);
   });
 
-  test("on a terminal or not: a line for each step, the remedy below a failure, and the sum", async () => {
-    const env = environmentOf({ LANGFUSE_BASE_URL: nowhere, LANGFUSE_SECRET_KEY: undefined });
+  test("without colours: a line for each step, the remedy below a failure, and the sum", async () => {
+    const env = environmentOf({ LANGFUSE_BASE_URL: nowhere, LANGFUSE_SECRET_KEY: undefined, NO_COLOR: "1" });
     const { code, stdout, stderr } = await startProgram("../../src/cli/main.ts", ["doctor"], { env }).ended;
     expect([code, stderr]).toEqual([exitCodes.unhealthy, ""]);
     expect(stdout).toMatch(/^ok {6}Node {7}\d+\.\d+\.\d+ on \w+/m);
