@@ -5,21 +5,12 @@ import type { ProducerDrops } from "./buffer/attached-link.ts";
 import { CrashLog } from "./buffer/crash-log.ts";
 import { createRingMemory } from "./buffer/ring.ts";
 import { newAttachedRingId } from "./buffer/ring-id.ts";
-import { type ActiveArguments, noDestination, type SpanDestination } from "./destination.ts";
+import { noDestination, type SpanDestination } from "./destination.ts";
 import { type HandleTarget, type SpanBufferHandle, targetOf } from "./handle.ts";
 import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
-import { defaultFlushTimeoutMs, limitOf } from "./time-limit.ts";
-import {
-  type ObservedDecorator,
-  type ObservedFunction,
-  type ObserveOptions,
-  observedWith,
-  observeWith,
-} from "./tracing/observe.ts";
-import { runActive } from "./tracing/run-active.ts";
-import type { BufferedSpan, StartSpanOptions } from "./tracing/span-fields.ts";
-import type { SpanRecord } from "./tracing/span-record.ts";
+import { defaultFlushTimeoutMs, limitOf, pause } from "./time-limit.ts";
 import { Tracer } from "./tracing/tracer.ts";
+import { TracingCalls } from "./tracing/tracing-calls.ts";
 
 /** How often those who wait look again. */
 const pollMs = 5;
@@ -83,9 +74,8 @@ export function attach(handle: SpanBufferHandle): AttachedBuffer {
   return target === undefined ? noAttachment : new Attachment(target);
 }
 
-class Attachment implements AttachedBuffer, ExitParticipant {
+class Attachment extends TracingCalls implements AttachedBuffer, ExitParticipant {
   readonly #sink: AttachedIntake;
-  readonly #tracer: Tracer;
   readonly #crashLog: CrashLog | undefined;
   readonly #endTimeoutMs: number;
   #isOver = false;
@@ -93,35 +83,16 @@ class Attachment implements AttachedBuffer, ExitParticipant {
   constructor(target: HandleTarget) {
     const { channel, lead, ringBytes, maxSpanBytes, maxMemoryBytes, constants, sampleRate } = target;
     const ringId = newAttachedRingId(target.leadId);
-    this.#endTimeoutMs = target.endTimeoutMs;
     const memory = createRingMemory(ringBytes);
     const notify = holdLifeline(target, ringId);
-    this.#crashLog = openCrashLog(target, ringId, () => this.#sink.link.safe, notify);
-    this.#sink = new AttachedIntake({ ring: memory, lead, maxSpanBytes, maxMemoryBytes, crashLog: this.#crashLog });
-    this.#tracer = new Tracer({ sink: this.#sink, sampleRate, ...constants });
+    const crashLog = openCrashLog(target, ringId, () => sink.link.safe, notify);
+    const sink = new AttachedIntake({ ring: memory, lead, maxSpanBytes, maxMemoryBytes, crashLog });
+    super(new Tracer({ sink, sampleRate, ...constants }));
+    this.#sink = sink;
+    this.#crashLog = crashLog;
+    this.#endTimeoutMs = target.endTimeoutMs;
     announce(channel, { id: ringId, memory });
     joinExit(this);
-  }
-
-  startSpan(name: string, options?: StartSpanOptions): BufferedSpan {
-    return this.#tracer.startSpan(name, options);
-  }
-
-  startActiveSpan<T>(name: string, ...rest: ActiveArguments<T>): T {
-    const [options, fn] = rest.length === 1 ? [undefined, rest[0]] : rest;
-    return runActive(this.#tracer.startSpan(name, options), fn);
-  }
-
-  observe<Fn extends ObservedFunction>(fn: Fn, options?: ObserveOptions): Fn {
-    return observeWith(() => this.#tracer, fn, options);
-  }
-
-  observed(options?: ObserveOptions): ObservedDecorator {
-    return observedWith(() => this.#tracer, options);
-  }
-
-  enqueue(span: SpanRecord): boolean {
-    return this.#tracer.record(span);
   }
 
   async flush(options: { timeoutMs?: number } = {}): Promise<AttachedFlushResult> {
@@ -139,7 +110,7 @@ class Attachment implements AttachedBuffer, ExitParticipant {
 
   stats(): AttachedStats {
     const { waiting, intake } = this.#sink;
-    const { accepted, dropped, truncated, latencyNanos } = intake;
+    const { accepted, dropped, truncated, enqueueMicros } = intake;
     const droppedSum = Object.values(dropped).reduce((sum, count) => sum + count, 0);
     return {
       accepted,
@@ -147,13 +118,9 @@ class Attachment implements AttachedBuffer, ExitParticipant {
       waiting,
       dropped,
       truncated,
-      endedTwice: this.#tracer.endedTwice,
+      endedTwice: this.tracer.endedTwice,
       ringBytes: intake.ring.occupiedBytes(),
-      enqueueMicros: {
-        p50: latencyNanos.quantile(0.5) / 1000,
-        p99: latencyNanos.quantile(0.99) / 1000,
-        max: latencyNanos.max / 1000,
-      },
+      enqueueMicros,
     };
   }
 
@@ -238,7 +205,3 @@ const noAttachment: AttachedBuffer = Object.freeze({
   }),
   detach: async () => undefined,
 });
-
-function pause(durationMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, durationMs));
-}

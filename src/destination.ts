@@ -11,14 +11,11 @@ import {
   type ObservedDecorator,
   type ObservedFunction,
   type ObserveOptions,
-  observedWith,
-  observeWith,
 } from "./tracing/observe.ts";
-import { runActive } from "./tracing/run-active.ts";
 import type { Score } from "./tracing/score.ts";
 import type { BufferedSpan, StartSpanOptions } from "./tracing/span-fields.ts";
 import type { SpanRecord } from "./tracing/span-record.ts";
-import type { Tracer } from "./tracing/tracer.ts";
+import { type ActiveArguments, TracingCalls } from "./tracing/tracing-calls.ts";
 import type { AuthCheckResult } from "./workers/messages.ts";
 
 /**
@@ -71,36 +68,16 @@ export interface SpanDestination {
   stats(): SpanBufferStats;
 }
 
-export class PipelineDestination implements SpanDestination {
-  readonly tracer: Tracer;
+export class PipelineDestination extends TracingCalls implements SpanDestination {
   readonly #pipeline: Pipeline;
   readonly #scores: ScoreBuffer;
 
   constructor(options: ResolvedOptions, name: string | undefined) {
-    this.#scores = new ScoreBuffer(options, name);
-    this.#pipeline = new Pipeline(options, { name, scores: this.#scores });
-    this.tracer = this.#pipeline.tracer;
-  }
-
-  startSpan(name: string, options?: StartSpanOptions): BufferedSpan {
-    return this.tracer.startSpan(name, options);
-  }
-
-  startActiveSpan<T>(name: string, ...rest: ActiveArguments<T>): T {
-    const [options, fn] = rest.length === 1 ? [undefined, rest[0]] : rest;
-    return runActive(this.tracer.startSpan(name, options), fn);
-  }
-
-  observe<Fn extends ObservedFunction>(fn: Fn, options?: ObserveOptions): Fn {
-    return observeWith(() => this.tracer, fn, options);
-  }
-
-  observed(options?: ObserveOptions): ObservedDecorator {
-    return observedWith(() => this.tracer, options);
-  }
-
-  enqueue(span: SpanRecord): boolean {
-    return this.tracer.record(span);
+    const scores = new ScoreBuffer(options, name);
+    const pipeline = new Pipeline(options, { name, scores });
+    super(pipeline.tracer);
+    this.#scores = scores;
+    this.#pipeline = pipeline;
   }
 
   score(score: Score): boolean {
@@ -140,13 +117,6 @@ export class PipelineDestination implements SpanDestination {
     this.#scores.close();
   }
 }
-
-type ActiveFunction<T> = (span: BufferedSpan) => T;
-
-/** Of `startActiveSpan`, behind the name. */
-export type ActiveArguments<T> =
-  | [fn: ActiveFunction<T>]
-  | [options: StartSpanOptions | undefined, fn: ActiveFunction<T>];
 
 /** With `enabled: false`: every call is a cheap no-op. */
 export const noDestination: SpanDestination = Object.freeze({

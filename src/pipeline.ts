@@ -1,25 +1,26 @@
 import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { AttachedRings } from "./attached-rings.ts";
-import { createCounterMemory, type PumpState, pumpStates, SharedCounters } from "./buffer/counters.ts";
+import { createCounterMemory, SharedCounters } from "./buffer/counters.ts";
 import { CrashLog } from "./buffer/crash-log.ts";
 import { Intake } from "./buffer/intake.ts";
-import { steadyMs } from "./buffer/monotonic-ms.ts";
 import { createRingMemory, ringCapacityBytes } from "./buffer/ring.ts";
 import { newRingId } from "./buffer/ring-id.ts";
-import { writeSpill } from "./buffer/spill.ts";
 import type { MaskSpec } from "./mask/mask-rules.ts";
 import { RuleMask } from "./mask/rule-mask.ts";
 import { DeadLetterBox } from "./dead-letters.ts";
 import { checkAttachable, makeHandle, type SpanBufferHandle } from "./handle.ts";
 import type { Logger, ResolvedOptions } from "./options.ts";
 import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
+import { pipelineStats } from "./pipeline-stats.ts";
 import { pumpSetup } from "./pump-setup.ts";
+import { Settlement } from "./settlement.ts";
 import { CommitWait } from "./commit-wait.ts";
 import type { CommittingSink } from "./committing-sink.ts";
 import type { SpanPayload } from "./buffer/span-payload.ts";
 import type { FlushResult, SpanBufferStats } from "./stats.ts";
 import { exportTaskUrl, pumpUrl } from "./thread-files.ts";
+import { pause, within } from "./time-limit.ts";
 import { FilteringSink } from "./tracing/filtering-sink.ts";
 import type { ScoreSink } from "./tracing/score.ts";
 import { TailSampler } from "./tracing/tail-sampler.ts";
@@ -33,9 +34,6 @@ const deliveryShare = 0.7;
 /** Of what is left after delivery: for requests under way to end, and for the whole of the closing. */
 const graceShare = 0.5;
 const closeShare = 0.8;
-
-/** A commit that is under way when the time is over gets so much more. */
-const lastCommitMs = 250;
 
 /** How often those who wait for the caller's own memory to empty look again. */
 const pollMs = 5;
@@ -71,6 +69,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   readonly #commitWait: CommitWait;
   readonly #pump: PumpHandle;
   readonly #crashLog: CrashLog | undefined;
+  readonly #settlement: Settlement;
   readonly #sampler: TailSampler | undefined;
   readonly #prefix: string;
   #shutdown: Promise<FlushResult> | undefined;
@@ -108,6 +107,15 @@ export class Pipeline implements ExitParticipant, CommittingSink {
       onJournal: (id) => {
         if (this.#crashLog !== undefined) this.#crashLog.journalId = id;
       },
+    });
+    this.#settlement = new Settlement({
+      options,
+      intake: this.#intake,
+      attached: this.#attached,
+      counters: this.#counters,
+      pump: this.#pump,
+      crashLog: this.#crashLog,
+      warn: (message) => this.#notice("warn", message),
     });
     const { environment, release, serviceName } = options;
     if (options.sampling !== undefined && options.sampleRate < 1) {
@@ -170,43 +178,14 @@ export class Pipeline implements ExitParticipant, CommittingSink {
   }
 
   stats(): SpanBufferStats {
-    const counters = this.#counters.read();
-    const attached = this.#attached.figures();
-    const { latencyNanos } = this.#intake;
-    const undecided = this.#sampler?.count ?? 0;
-    const dropped = { ...attached.dropped, filtered: this.#intake.dropped.filtered };
-    const attachedDropped = Object.values(attached.dropped).reduce((sum, count) => sum + count, 0);
-    const attachedWaiting = attached.accepted - attachedDropped - counters.takenAttached;
-    for (const reason of ["memory-full", "shut-down", "sampled-out"] as const) {
-      dropped[reason] += this.#intake.dropped[reason];
-    }
-    const stats: SpanBufferStats = {
-      accepted: this.#intake.accepted + attached.accepted + undecided + counters.recovered,
-      acknowledged: counters.acknowledged,
-      pending: this.#intake.waiting(counters.taken) + attachedWaiting + undecided + counters.pending,
-      deadLettered: counters.deadLettered,
-      deadLetterBytes: counters.deadLetterBytes,
-      deadLettersLeft: counters.deadLettersLeft,
-      dropped: { ...dropped, "disk-full": counters.droppedDiskFull, damaged: counters.droppedDamaged },
-      recovered: counters.recovered,
-      truncated: this.#intake.truncated + attached.truncated + counters.truncated,
-      resent: counters.resent,
+    return pipelineStats({
+      counters: this.#counters.read(),
+      intake: this.#intake,
+      attached: this.#attached.figures(),
+      undecidedCount: this.#sampler?.count ?? 0,
       endedTwice: this.tracer.endedTwice,
-      ringBytes: this.#intake.ring.occupiedBytes() + attached.ringBytes,
-      journalSpans: counters.journalSpans,
-      journalBytes: counters.journalBytes,
-      oldestPendingAgeMs:
-        counters.oldestPendingAtMs === 0 ? 0 : Math.max(0, Math.round(steadyMs() - counters.oldestPendingAtMs)),
-      state: this.#stateOf(counters.state),
-      enqueueMicros: {
-        p50: latencyNanos.quantile(0.5) / 1000,
-        p99: latencyNanos.quantile(0.99) / 1000,
-        max: latencyNanos.max / 1000,
-      },
-      exportMs: { p50: counters.exportMsP50, p99: counters.exportMsP99 },
-    };
-    if (this.#pump.lastError !== undefined) stats.lastError = this.#pump.lastError;
-    return stats;
+      pump: this.#pump,
+    });
   }
 
   /** Where finished spans go first; straight to the intake for who asks for nothing else. */
@@ -226,12 +205,6 @@ export class Pipeline implements ExitParticipant, CommittingSink {
     };
   }
 
-  /** The pump's own word, unless there is no pump to have one. */
-  #stateOf(index: number): PumpState {
-    if (this.#pump.isEnded) return "stopped";
-    return this.#pump.isRunning ? (pumpStates[index] ?? "stopped") : "backing-off";
-  }
-
   /** A script's loop has run empty: its spans get a chance to arrive, once for each set of them. */
   beforeExit(): void {
     if (this.#flushedAtExit === this.#intake.accepted || this.#shutdown !== undefined) return;
@@ -243,7 +216,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
     this.#sampler?.close();
     this.#intake.close();
     this.#attached.close();
-    this.#settle(this.#options.shutdownTimeoutMs * (1 - deliveryShare));
+    this.#settlement.settle(this.#options.shutdownTimeoutMs * (1 - deliveryShare));
   }
 
   readonly #deliverAtExit = async (signal: AbortSignal): Promise<void> => {
@@ -281,52 +254,11 @@ export class Pipeline implements ExitParticipant, CommittingSink {
     const isClosed = !isHopeless && (await within(leftMs * closeShare, () => this.#pump.close(leftMs * graceShare)));
     const isOwnTaken = this.#intake.overflowCount === 0 && this.#intake.ring.occupiedBytes() === 0;
     const isAllTaken = isOwnTaken && this.#attached.isEmpty;
-    if (!isClosed || !isAllTaken) this.#settle(Math.max(0, deadlineMs - performance.now()));
-    else this.#endCrashLog();
+    if (!isClosed || !isAllTaken) this.#settlement.settle(Math.max(0, deadlineMs - performance.now()));
+    else this.#settlement.endCrashLogs();
     this.#pump.end();
     leaveExit(this);
     return this.#result(!isDelivered);
-  }
-
-  /** Leaves everything on the disk, blocking: through the pump, or past a pump that is not there in a spill file. */
-  #settle(timeoutMs: number): void {
-    try {
-      if (!this.#settleByPump(timeoutMs)) this.#spill();
-      this.#endCrashLog();
-    } catch (error) {
-      const isLogged = this.#crashLog?.isWriting === true;
-      const reason = (error as Error).message;
-      if (!isLogged) this.#notice("warn", `spans could not be saved at exit: ${reason}`);
-    }
-  }
-
-  /** Returns whether the pump has committed everything. Otherwise it takes nothing any more. */
-  #settleByPump(timeoutMs: number): boolean {
-    const { ring } = this.#intake;
-    const deadlineMs = performance.now() + timeoutMs;
-    const leftMs = (): number => Math.max(0, deadlineMs - performance.now());
-    if (this.#pump.isRunning && ring.waitForPump(leftMs() / 2)) {
-      const isDrained = this.#intake.drainBlocking(leftMs() / 2);
-      if (isDrained && ring.settle(leftMs())) return true;
-    }
-    // No pump, or a slow one. Even a pump that is stuck in a commit must not cost the spans: better twice than never.
-    ring.claimForCaller(Math.max(leftMs(), lastCommitMs));
-    return false;
-  }
-
-  #spill(): void {
-    const payloads = [...this.#intake.undelivered(), ...this.#attached.undelivered()];
-    const { directory, baseUrl, publicKey } = this.#options;
-    if (payloads.length > 0) writeSpill(directory, { baseUrl, publicKey }, payloads);
-  }
-
-  /** It goes, unless spans are in it that nothing else keeps, for want of a disk: then the next start takes them. */
-  #endCrashLog(): void {
-    if (this.#crashLog === undefined) return;
-    const { taken, safe, takenAttached, safeAttached } = this.#counters.read();
-    if (safe >= taken) this.#crashLog.remove();
-    else this.#crashLog.leave();
-    if (safeAttached >= takenAttached) this.#attached.removeCrashLogs(this.#options.crashLogDirectory);
   }
 
   #openCrashLog(ringId: string): CrashLog {
@@ -360,27 +292,4 @@ export class Pipeline implements ExitParticipant, CommittingSink {
 /** The mask of the caller's thread; a function of the user's has none (src/options.ts). */
 function callerMask(spec: MaskSpec | undefined): RuleMask | undefined {
   return spec === undefined || typeof spec === "string" ? undefined : new RuleMask(spec);
-}
-
-/** Runs the action at most so long. Returns whether it came to its end; the loop stays alive meanwhile. */
-async function within(timeoutMs: number, action: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(() => {
-      controller.abort();
-      resolve(false);
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([action(controller.signal).then(() => true), timeout]);
-  } finally {
-    clearTimeout(timer);
-    // What the action left behind must not keep the process alive.
-    controller.abort();
-  }
-}
-
-function pause(durationMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, durationMs));
 }

@@ -1,5 +1,5 @@
 import type { DeadLetterBox } from "./dead-letters.ts";
-import { type ActiveArguments, noDestination, PipelineDestination, type SpanDestination } from "./destination.ts";
+import { noDestination, PipelineDestination, type SpanDestination } from "./destination.ts";
 import type { SpanBufferHandle } from "./handle.ts";
 import { optionsFor, type ResolvedOptions, resolveOptions, type SpanBufferOptions } from "./options.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -11,6 +11,7 @@ import type { Score } from "./tracing/score.ts";
 import type { BufferedSpan, StartSpanOptions } from "./tracing/span-fields.ts";
 import type { SpanRecord } from "./tracing/span-record.ts";
 import type { Tracer } from "./tracing/tracer.ts";
+import type { ActiveArguments } from "./tracing/tracing-calls.ts";
 import type { AuthCheckResult } from "./workers/messages.ts";
 
 /**

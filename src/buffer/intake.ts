@@ -46,8 +46,8 @@ export interface IntakeOptions {
  * process alive moves it, since the caller may never call again.
  */
 export class Intake {
-  readonly latencyNanos: LatencyHistogram = new LatencyHistogram();
   readonly ring: RingProducer;
+  readonly #latencyNanos = new LatencyHistogram();
   readonly #overflow: Overflow;
   readonly #pulse: Pulse;
   readonly maxSpanBytes: number;
@@ -79,7 +79,7 @@ export class Intake {
     if (this.#accepted % measuredEvery !== 1) return this.#keep(payload, constants);
     const startMs = performance.now();
     const kept = this.#keep(payload, constants);
-    this.latencyNanos.record((performance.now() - startMs) * 1e6);
+    this.#latencyNanos.record((performance.now() - startMs) * 1e6);
     return kept;
   }
 
@@ -119,6 +119,12 @@ export class Intake {
 
   get accepted(): number {
     return this.#accepted;
+  }
+
+  /** What a call has cost this thread. */
+  get enqueueMicros(): { p50: number; p99: number; max: number } {
+    const nanos = this.#latencyNanos;
+    return { p50: nanos.quantile(0.5) / 1000, p99: nanos.quantile(0.99) / 1000, max: nanos.max / 1000 };
   }
 
   get truncated(): number {
