@@ -179,6 +179,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
 
   stats(): SpanBufferStats {
     return pipelineStats({
+      // Before those of attached threads, which count on meanwhile (attached-link.ts).
       counters: this.#counters.read(),
       intake: this.#intake,
       attached: this.#attached.figures(),

@@ -10,8 +10,9 @@
  */
 import { gzipSync } from "node:zlib";
 import type { Compression, Destination } from "../workers/messages.ts";
-import { type Answer, answerFrom, connectionFailure, type Failure, type Outcome, timedOut } from "./answer.ts";
-import { BrokenAnswerError, exchange as exchangeOver } from "./connections.ts";
+import { connectionFailure, type Outcome, timedOut } from "./answer.ts";
+import { authorizationOf } from "./authorization.ts";
+import { outcomeOf } from "./exchange-outcome.ts";
 import { ingestionVersionHeader } from "./otlp-route.ts";
 import { withinTimeLimit } from "./time-limit.ts";
 
@@ -36,7 +37,7 @@ export function sendDirect(
 }
 
 async function exchange(
-  { baseUrl, publicKey, secretKey }: Destination,
+  destination: Destination,
   { bytes, contentType }: DirectBody,
   compression: Compression,
   signal: AbortSignal,
@@ -44,37 +45,21 @@ async function exchange(
   try {
     const whole = bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes);
     const isCompressed = compression === "gzip" && whole.length >= smallestCompressedBytes;
-    const { statusCode, headers, text } = await exchangeOver(
-      "POST",
-      `${baseUrl}${tracesPath}`,
-      {
-        authorization: `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`,
-        "content-type": contentType,
-        ...(isCompressed ? { "content-encoding": "gzip" } : {}),
-        ...ingestionVersionHeader,
-        accept: "application/json",
-        // Without a word any coding would do.
-        "accept-encoding": "identity",
-        "user-agent": "langfuse-span-buffer",
-      },
-      // At once, in this thread: it stands back behind the host's threads, zlib's own threads would not.
-      isCompressed ? gzipSync(whole, { level: 1 }) : whole,
-      signal,
-    );
-    return answer(statusCode, headers, text);
+    const headers = {
+      authorization: authorizationOf(destination),
+      "content-type": contentType,
+      ...(isCompressed ? { "content-encoding": "gzip" } : {}),
+      ...ingestionVersionHeader,
+      accept: "application/json",
+      // Without a word any coding would do.
+      "accept-encoding": "identity",
+      "user-agent": "langfuse-span-buffer",
+    };
+    // At once, in this thread: it stands back behind the host's threads, zlib's own threads would not.
+    const body = isCompressed ? gzipSync(whole, { level: 1 }) : whole;
+    return await outcomeOf("POST", `${destination.baseUrl}${tracesPath}`, headers, body, signal);
   } catch (error) {
-    return error instanceof BrokenAnswerError ? cutOff(error.cause) : connectionFailure(error);
+    // No memory for the whole body, or to compress it in.
+    return connectionFailure(error);
   }
-}
-
-function cutOff(error: unknown): Failure {
-  return { ...connectionFailure(error), failure: "cut-off" };
-}
-
-function answer(status: number, headers: Record<string, string | string[] | undefined>, text: string): Answer {
-  const get = (name: string): string | null => {
-    const value = headers[name];
-    return Array.isArray(value) ? value.join(", ") : (value ?? null);
-  };
-  return answerFrom({ status, headers: { get } }, text);
 }

@@ -6,12 +6,11 @@
  * Scores go to every server by this route. Where traces go as spans, and so under OTLP's ids (event-ids.ts), a score
  * names them by those.
  */
-import { getHeapStatistics } from "node:v8";
 import { LRUCache } from "lru-cache";
 import type { ExportReport, ExportTask, SpanVerdict } from "../workers/messages.ts";
 import { classify } from "./classify.ts";
 import { classifyEvents, type EventsClassification } from "./classify-events.ts";
-import { destinationKey, hasKeys, ingestionClient } from "./clients.ts";
+import { destinationKey, ingestionClient } from "./clients.ts";
 import { discover, forgetServer } from "./discover.ts";
 import { sdkName } from "./envelope.ts";
 import { mergeBatch } from "./event-batch.ts";
@@ -20,40 +19,17 @@ import { eventKind, parseEvent, takesEvents } from "./event-kinds.ts";
 import { type RequestCounter, throughHiccups } from "./hiccups.ts";
 import type { IngestionEvent } from "./ingestion.ts";
 import { sendIngestion } from "./ingestion-sender.ts";
-import { MaskUnavailableError, maskTask } from "./masked-task.ts";
-import { redact } from "./redact.ts";
+import { type Outcome, reportOf } from "./report.ts";
 import { send as sendSpans } from "./task.ts";
 
 export { checkAuth } from "./task.ts";
-
-type Outcome = Pick<ExportReport, "verdict" | "status" | "reason" | "retryAfterMs" | "spans" | "truncated" | "notice">;
 
 /** A destination that has refused events although its version takes them. */
 const refusing = new LRUCache<string, true>({ max: 16, ttl: 10 * 60_000 });
 
 /** Delivers one batch of events. */
-export async function send(task: ExportTask): Promise<ExportReport> {
-  const started = performance.now();
-  const counter: RequestCounter = { requests: 0 };
-  const outcome = await sendMasked(task, counter).catch((error: unknown): Outcome => {
-    // Nothing was acknowledged, so nothing may be lost: as an outage.
-    if (error instanceof MaskUnavailableError) {
-      return { verdict: "retry", reason: redact(error.message, task.destination), truncated: 0 };
-    }
-    const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return { verdict: "retry", reason: redact(`export failed on our side: ${words}`, task.destination), truncated: 0 };
-  });
-  const { used_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
-  const durationMs = performance.now() - started;
-  return { ...outcome, requests: counter.requests, durationMs, memoryBytes: heapBytes + externalBytes };
-}
-
-async function sendMasked(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
-  if (!hasKeys(task.destination)) {
-    return { verdict: "hold", reason: "no keys: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY", truncated: 0 };
-  }
-  const masked = await maskTask(task);
-  return masked.words(await sendBatch(masked.task, counter));
+export function send(task: ExportTask): Promise<ExportReport> {
+  return reportOf(task, sendBatch);
 }
 
 async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Outcome> {

@@ -4,11 +4,12 @@
  */
 import { LRUCache } from "lru-cache";
 import type { Destination } from "../workers/messages.ts";
-import { answerFrom, connectionFailure, type Outcome, timedOut } from "./answer.ts";
+import { type Outcome, timedOut } from "./answer.ts";
 import { isRecord } from "./attribute-values.ts";
+import { authorizationOf } from "./authorization.ts";
 import { classify, type Classification } from "./classify.ts";
 import { destinationKey } from "./clients.ts";
-import { exchange } from "./connections.ts";
+import { outcomeOf } from "./exchange-outcome.ts";
 import { type RequestCounter, throughHiccups } from "./hiccups.ts";
 import type { Media } from "./media-references.ts";
 import { hostOf, redact } from "./redact.ts";
@@ -130,9 +131,9 @@ function failureWords(outcome: Outcome): string {
     : "";
 }
 
-function headersOf({ publicKey, secretKey }: Destination): Record<string, string> {
+function headersOf(destination: Destination): Record<string, string> {
   return {
-    authorization: `Basic ${Buffer.from(`${publicKey}:${secretKey}`).toString("base64")}`,
+    authorization: authorizationOf(destination),
     "content-type": "application/json",
     accept: "application/json",
     "accept-encoding": "identity",
@@ -155,13 +156,5 @@ function send(
   body: Buffer,
   limitMs: number,
 ): Promise<Outcome> {
-  return withinTimeLimit(limitMs, timedOut, async (signal): Promise<Outcome> => {
-    try {
-      const { statusCode, headers: answered, text } = await exchange(method, url, headers, body, signal);
-      const get = (name: string): string | null => [answered[name] ?? []].flat()[0] ?? null;
-      return answerFrom({ status: statusCode, headers: { get } }, text);
-    } catch (error) {
-      return connectionFailure(error);
-    }
-  });
+  return withinTimeLimit(limitMs, timedOut, (signal) => outcomeOf(method, url, headers, body, signal));
 }

@@ -2,42 +2,22 @@
  * The tasks of an export thread (Piscina calls them by name). Several run at once in a thread. Neither ever throws:
  * whatever happens becomes a report, because an error that crosses the threads would take the batch's outcome with it.
  */
-import { getHeapStatistics } from "node:v8";
-import type {
-  AuthCheckResult,
-  AuthCheckTask,
-  Destination,
-  ExportReport,
-  ExportTask,
-  SpanVerdict,
-} from "../workers/messages.ts";
+import type { AuthCheckResult, AuthCheckTask, ExportReport, ExportTask, SpanVerdict } from "../workers/messages.ts";
 import { stepBack } from "../workers/thread-priority.ts";
 import { authCheck } from "./auth-check.ts";
-import { hasKeys } from "./clients.ts";
 import { type Delivery, type DeliveryResult, deliver } from "./deliver.ts";
 import { discover, forgetServer } from "./discover.ts";
 import type { RequestCounter } from "./hiccups.ts";
 import { dependsOnVersion, ingestionPlan } from "./ingestion.ts";
-import { MaskUnavailableError, maskTask } from "./masked-task.ts";
 import { withMedia } from "./media-task.ts";
-import { redact } from "./redact.ts";
+import { faultReason, type Outcome, reportOf } from "./report.ts";
 import { StoredBatch } from "./stored-batch.ts";
 
 stepBack();
 
-type Outcome = Omit<ExportReport, "requests" | "durationMs" | "memoryBytes">;
-
 /** Delivers one batch. */
-export async function send(task: ExportTask): Promise<ExportReport> {
-  const started = performance.now();
-  const counter: RequestCounter = { requests: 0 };
-  const outcome = await sendMasked(task, counter).catch((error: unknown): Outcome => {
-    // Nothing was acknowledged, so nothing may be lost: as an outage.
-    return { verdict: "retry", reason: faultReason(error, task?.destination), truncated: 0 };
-  });
-  const { used_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
-  const durationMs = performance.now() - started;
-  return { ...outcome, requests: counter.requests, durationMs, memoryBytes: heapBytes + externalBytes };
+export function send(task: ExportTask): Promise<ExportReport> {
+  return reportOf(task, (masked, counter) => withMedia(masked, counter, (ready) => sendBatch(ready, counter)));
 }
 
 /** Says whether the keys work and what is wrong if not. */
@@ -45,14 +25,6 @@ export async function checkAuth(task: AuthCheckTask): Promise<AuthCheckResult> {
   return authCheck(task).catch((error: unknown): AuthCheckResult => {
     return { ok: false, cause: "server-error", reason: faultReason(error, task?.destination) };
   });
-}
-
-async function sendMasked(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
-  if (!hasKeys(task.destination)) {
-    return { verdict: "hold", reason: "no keys: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY", truncated: 0 };
-  }
-  const masked = await maskTask(task);
-  return masked.words(await withMedia(masked.task, counter, (ready) => sendBatch(ready, counter)));
 }
 
 async function sendBatch(task: ExportTask, counter: RequestCounter): Promise<Outcome> {
@@ -117,15 +89,4 @@ function withInvalid({ reasons }: StoredBatch, result: DeliveryResult | undefine
 
 function isSettled({ verdict }: DeliveryResult): boolean {
   return verdict === "acknowledged" || verdict === "per-span";
-}
-
-/** The words of an error that nobody foresaw; without them when even that fails. */
-function faultReason(error: unknown, destination: Destination | undefined): string {
-  try {
-    if (error instanceof MaskUnavailableError) return redact(error.message, destination as Destination);
-    const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return redact(`export failed on our side: ${words}`, destination as Destination);
-  } catch {
-    return "export failed on our side";
-  }
 }
