@@ -44,6 +44,11 @@ export class Orphans {
     this.#setup = setup;
   }
 
+  /** When the next look is due, in ms of `performance.now()`. */
+  get deadlineMs(): number {
+    return this.#lookAtMs;
+  }
+
   /** Is one being moved? */
   get isBusy(): boolean {
     return this.#orphan !== undefined;

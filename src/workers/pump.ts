@@ -129,6 +129,7 @@ export class Pump {
           sender.nextDeadlineMs(),
           store.hold.diskRetryAtMs || Number.POSITIVE_INFINITY,
           this.#parts.diskReturn?.deadlineMs ?? Number.POSITIVE_INFINITY,
+          this.#parts.orphans?.deadlineMs ?? Number.POSITIVE_INFINITY,
         );
         const sleepMs = Math.min(maxSleepMs, Math.max(durationMs, deadlineMs - performance.now()));
         await ring.sleep(sleepMs, mayNotSleep);
