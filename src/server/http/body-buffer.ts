@@ -52,16 +52,18 @@ export class BodyBuffer {
     if (first === undefined) return Buffer.alloc(0);
     if (this.#pieces.length === 1) return first.subarray(0, this.#length);
     if (!this.#reserve(this.#length)) return undefined;
-    return Buffer.concat(this.#pieces, this.#length);
+    const whole = Buffer.allocUnsafeSlow(this.#length);
+    let end = 0;
+    for (const piece of this.#pieces) end += piece.copy(whole, end, 0, this.#length - end);
+    return whole;
   }
 
   /** Gives back what it drew and holds nothing any more; whoever has taken the bytes keeps them. */
   release(): void {
     underWayBytes -= this.#reservedBytes;
     this.#reservedBytes = 0;
-    // At once, not with some later garbage collection: the pieces of a bomb are most of the process's memory. Those after
-    // the first are our own, each with a memory of its own.
-    if (this.#pieces.length > 1) for (const { buffer } of this.#pieces.slice(1)) (buffer as ArrayBuffer).transfer(0);
+    // Those after the first are our own; but one that is alone may be the whole that somebody has taken.
+    if (this.#pieces.length > 1) for (const piece of this.#pieces.slice(1)) freeBody(piece);
     this.#pieces = [];
     this.#free = 0;
     this.#length = 0;
@@ -81,4 +83,12 @@ export class BodyBuffer {
     this.#reservedBytes += bytes;
     return true;
   }
+}
+
+/**
+ * Gives the memory of a body back at once, if it has one of its own: a bomb is most of the process's memory, and a garbage
+ * collector that sees only a small heap takes its time. Whoever still looks at the body finds it empty.
+ */
+export function freeBody({ buffer, byteLength }: Buffer): void {
+  if (buffer.byteLength === byteLength && byteLength >= firstBytes) (buffer as ArrayBuffer).transfer(0);
 }

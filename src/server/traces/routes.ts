@@ -9,6 +9,7 @@ import { JsonSpans } from "../../otlp/json-spans.ts";
 import { ProtobufSpans } from "../../otlp/protobuf-spans.ts";
 import type { SpanSource } from "../../otlp/span-source.ts";
 import type { Project, ServerContext } from "../context.ts";
+import { freeBody } from "../http/body-buffer.ts";
 import { readBody } from "../http/request-body.ts";
 import { Answers } from "./answers.ts";
 import { SpanReceiver, type Tally } from "./receiver.ts";
@@ -58,19 +59,28 @@ export function addTraceRoutes(app: Hono, context: ServerContext): void {
   async function offerBody(request: Context, encoding: OtlpEncoding, project: Project): Promise<Tally | Failure> {
     const read = await readBody(request, { maxBytes: context.options.maxRequestBytes });
     if ("status" in read) return read;
-    if (project.spans.trouble !== undefined) return { status: 503, message: "the journal cannot be written" };
-    let source: SpanSource;
+    const { body } = read;
     try {
-      source = encoding === "json" ? new JsonSpans(read.body) : new ProtobufSpans(read.body);
-    } catch (error) {
-      return { status: 400, message: `no ExportTraceServiceRequest: ${(error as Error).message}` };
+      if (project.spans.trouble !== undefined) return { status: 503, message: "the journal cannot be written" };
+      const source = sourceOf(body, encoding);
+      if ("status" in source) return source;
+      const defaults = traceDefaultsOf(request, context.options.traceDefaults);
+      return await receiver.offer(project, source, body.length, defaults);
+    } finally {
+      freeBody(body);
     }
-    const defaults = traceDefaultsOf(request, context.options.traceDefaults);
-    return await receiver.offer(project, source, read.body.length, defaults);
   }
 
   function unavailable(project: Project, answers: Answers, message: string): Response {
     context.metrics.unavailable(project.name);
     return answers.unavailable(message);
+  }
+}
+
+function sourceOf(body: Buffer, encoding: OtlpEncoding): SpanSource | Failure {
+  try {
+    return encoding === "json" ? new JsonSpans(body) : new ProtobufSpans(body);
+  } catch (error) {
+    return { status: 400, message: `no ExportTraceServiceRequest: ${(error as Error).message}` };
   }
 }
