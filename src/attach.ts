@@ -1,5 +1,6 @@
 import { BroadcastChannel, MessageChannel, postMessageToThread, threadId } from "node:worker_threads";
 import type { Lifeline, RingAnnouncement, ThreadNotice } from "./attached-rings.ts";
+import { AttachedScores, type AttachedScoreStats } from "./attached-scores.ts";
 import { AttachedIntake } from "./buffer/attached-intake.ts";
 import type { ProducerDrops } from "./buffer/attached-link.ts";
 import { CrashLog } from "./buffer/crash-log.ts";
@@ -7,8 +8,10 @@ import { createRingMemory } from "./buffer/ring.ts";
 import { newAttachedRingId } from "./buffer/ring-id.ts";
 import { noDestination, type SpanDestination } from "./destination.ts";
 import { type HandleTarget, type SpanBufferHandle, targetOf } from "./handle.ts";
+import { callerMask } from "./mask/rule-mask.ts";
 import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
 import { defaultFlushTimeoutMs, limitOf, pause } from "./time-limit.ts";
+import type { Score } from "./tracing/score.ts";
 import { Tracer } from "./tracing/tracer.ts";
 import { TracingCalls } from "./tracing/tracing-calls.ts";
 
@@ -33,6 +36,8 @@ export interface AttachedStats {
   ringBytes: number;
   /** Time that this thread spent on taking a span; one call in eight is measured. */
   enqueueMicros: { p50: number; p99: number; max: number };
+  /** Scores given in this thread. */
+  scores: AttachedScoreStats;
 }
 
 export interface AttachedFlushResult {
@@ -43,14 +48,14 @@ export interface AttachedFlushResult {
 }
 
 /**
- * A thread's way into a buffer that another thread owns. Its tracing is the buffer's own, but for scores, which only the
- * thread that owns the buffer takes: here `span.score()` does nothing.
+ * A thread's way into a buffer that another thread owns. Its tracing is the buffer's own. A score goes to that other thread by
+ * a message, and is journalled there; `false` means that the buffer was shut down, or the trace is not in the sample.
  */
 export interface AttachedBuffer
-  extends Pick<SpanDestination, "startSpan" | "startActiveSpan" | "observe" | "observed" | "enqueue"> {
+  extends Pick<SpanDestination, "startSpan" | "startActiveSpan" | "observe" | "observed" | "enqueue" | "score"> {
   /**
-   * Resolves when all that any thread handed over before this call has been acknowledged or dead-lettered, or after
-   * `timeoutMs` (default 30,000).
+   * Resolves when all spans that any thread handed over before this call have been acknowledged or dead-lettered, or after
+   * `timeoutMs` (default 30,000). Of scores only the buffer's own `flush()` knows.
    */
   flush(options?: { timeoutMs?: number }): Promise<AttachedFlushResult>;
   /** The figures of this thread. */
@@ -76,23 +81,31 @@ export function attach(handle: SpanBufferHandle): AttachedBuffer {
 
 class Attachment extends TracingCalls implements AttachedBuffer, ExitParticipant {
   readonly #sink: AttachedIntake;
+  readonly #scores: AttachedScores;
   readonly #crashLog: CrashLog | undefined;
   readonly #endTimeoutMs: number;
   #isOver = false;
 
   constructor(target: HandleTarget) {
     const { channel, lead, ringBytes, maxSpanBytes, maxMemoryBytes, constants, sampleRate } = target;
+    const mask = callerMask(target.mask);
     const ringId = newAttachedRingId(target.leadId);
     const memory = createRingMemory(ringBytes);
     const notify = holdLifeline(target, ringId);
     const crashLog = openCrashLog(target, ringId, () => sink.link.safe, notify);
-    const sink = new AttachedIntake({ ring: memory, lead, maxSpanBytes, maxMemoryBytes, crashLog });
-    super(new Tracer({ sink, sampleRate, ...constants }));
+    const sink = new AttachedIntake({ ring: memory, lead, maxSpanBytes, maxMemoryBytes, crashLog, mask });
+    const scores = new AttachedScores(channel, sink.link, maxSpanBytes);
+    super(new Tracer({ sink, scores, sampleRate, ...constants }));
     this.#sink = sink;
+    this.#scores = scores;
     this.#crashLog = crashLog;
     this.#endTimeoutMs = target.endTimeoutMs;
     announce(channel, { id: ringId, memory });
     joinExit(this);
+  }
+
+  score(score: Score): boolean {
+    return this.tracer.score(score);
   }
 
   async flush(options: { timeoutMs?: number } = {}): Promise<AttachedFlushResult> {
@@ -121,6 +134,7 @@ class Attachment extends TracingCalls implements AttachedBuffer, ExitParticipant
       endedTwice: this.tracer.endedTwice,
       ringBytes: intake.ring.occupiedBytes(),
       enqueueMicros,
+      scores: this.#scores.stats(),
     };
   }
 
@@ -148,6 +162,7 @@ class Attachment extends TracingCalls implements AttachedBuffer, ExitParticipant
     this.#isOver = true;
     // The pump removes it, once it has what is in it.
     this.#crashLog?.leave();
+    this.#scores.end();
     this.#sink.end();
     leaveExit(this);
   }
@@ -202,6 +217,7 @@ const noAttachment: AttachedBuffer = Object.freeze({
     endedTwice: 0,
     ringBytes: 0,
     enqueueMicros: { p50: 0, p99: 0, max: 0 },
+    scores: { accepted: 0, dropped: { "shut-down": 0, "sampled-out": 0 } },
   }),
   detach: async () => undefined,
 });

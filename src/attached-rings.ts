@@ -1,5 +1,6 @@
 import process from "node:process";
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import type { ScoreMessage } from "./attached-scores.ts";
 import { AttachedLink, closeToAttached, type ProducerDrops } from "./buffer/attached-link.ts";
 import { removeCrashLog } from "./buffer/crash-log-file.ts";
 import { forgetRing } from "./buffer/ring.ts";
@@ -40,12 +41,14 @@ export interface AttachedFigures {
 }
 
 export interface AttachedRingsSetup {
-  /** By this name threads announce their rings. */
+  /** By this name threads announce their rings, and send their scores. */
   channel: string;
   /** Memory of the buffer's own ring. */
   lead: SharedArrayBuffer;
   /** There is a new ring. */
   onRing: (ring: AttachedRing) => void;
+  /** A thread has given a score: a `ScoreEvent` as JSON. */
+  onScore: (text: string) => void;
   onNotice: (level: "info" | "warn", message: string) => void;
 }
 
@@ -77,7 +80,7 @@ export class AttachedRings {
     if (this.#channel !== undefined || this.#isClosed) return;
     this.#channel = new BroadcastChannel(this.#setup.channel);
     this.#channel.addEventListener("message", (event) => {
-      this.#add((event as unknown as { data: RingAnnouncement }).data);
+      this.#receive((event as unknown as { data: RingAnnouncement | ScoreMessage }).data);
     });
     this.#channel.unref();
     process.on("workerMessage", this.#onLifeline);
@@ -89,7 +92,7 @@ export class AttachedRings {
     // Node takes a channel as well as a port; its types do not say so.
     const port = this.#channel as unknown as MessagePort;
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      this.#add(next.message as RingAnnouncement);
+      this.#receive(next.message as RingAnnouncement | ScoreMessage);
     }
   }
 
@@ -148,6 +151,11 @@ export class AttachedRings {
         // The next start finds it, and that the journal has all of it.
       }
     }
+  }
+
+  #receive(message: RingAnnouncement | ScoreMessage): void {
+    if ("score" in message) this.#setup.onScore(message.score);
+    else this.#add(message);
   }
 
   #add({ id, memory }: RingAnnouncement): void {

@@ -108,12 +108,15 @@ export class PipelineDestination extends TracingCalls implements SpanDestination
 
   /** Those that are running. */
   pipelines(): Pipeline[] {
+    // A score of an attached thread may be the first.
+    this.#pipeline.collectAttached();
     const scores = this.#scores.pipeline;
     return scores === undefined ? [this.#pipeline] : [this.#pipeline, scores];
   }
 
   /** No pipeline is opened from now on: it would not be shut down. */
   close(): void {
+    this.#pipeline.collectAttached();
     this.#scores.close();
   }
 }

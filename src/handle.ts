@@ -2,6 +2,7 @@ import { threadId } from "node:worker_threads";
 import type { Constants } from "./buffer/constant-fields.ts";
 import type { JournalOwner } from "./buffer/journal-owner.ts";
 import { ringCapacityBytes } from "./buffer/ring.ts";
+import type { MaskSpec } from "./mask/mask-rules.ts";
 import type { ResolvedOptions } from "./options.ts";
 
 export const handleKind = "langfuse-span-buffer handle";
@@ -43,6 +44,8 @@ export interface HandleTarget {
   readonly endTimeoutMs: number;
   readonly sampleRate: number;
   readonly constants: Constants;
+  /** With `maskJournal`: what is hidden before a span leaves its thread. */
+  readonly mask: MaskSpec | undefined;
   /** With durability `strict`. */
   readonly crashLog: { readonly directory: string; readonly owner: JournalOwner } | undefined;
 }
@@ -55,14 +58,14 @@ export const noHandle: SpanBufferHandle = Object.freeze({
 });
 
 /**
- * What these options do to a span happens on the thread that ends it, in the buffer's own memory: an attached thread would
- * write to the disk what they hide or leave out.
+ * What these options leave out is decided on the thread that ends a span, by a function or in memory that no other thread
+ * has: an attached one would deliver it.
  *
  * @throws TypeError that names those that are set, and says what to do.
  */
-export function checkAttachable({ maskJournal, sampling, shouldExportSpan }: ResolvedOptions): void {
-  const set = Object.entries({ maskJournal, sampling, shouldExportSpan })
-    .filter(([, value]) => value !== undefined && value !== false)
+export function checkAttachable({ sampling, shouldExportSpan }: ResolvedOptions): void {
+  const set = Object.entries({ sampling, shouldExportSpan })
+    .filter(([, value]) => value !== undefined)
     .map(([name]) => name);
   if (set.length === 0) return;
   throw new TypeError(
@@ -89,6 +92,7 @@ export function makeHandle(
     endTimeoutMs: options.shutdownTimeoutMs,
     sampleRate,
     constants: { environment, release, serviceName },
+    mask: options.maskJournal ? options.mask : undefined,
     crashLog:
       options.durability === "strict"
         ? { directory: options.crashLogDirectory, owner: { baseUrl, publicKey } }

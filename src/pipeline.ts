@@ -6,8 +6,7 @@ import { CrashLog } from "./buffer/crash-log.ts";
 import { Intake } from "./buffer/intake.ts";
 import { createRingMemory, ringCapacityBytes } from "./buffer/ring.ts";
 import { newRingId } from "./buffer/ring-id.ts";
-import type { MaskSpec } from "./mask/mask-rules.ts";
-import { RuleMask } from "./mask/rule-mask.ts";
+import { callerMask } from "./mask/rule-mask.ts";
 import { DeadLetterBox } from "./dead-letters.ts";
 import { checkAttachable, makeHandle, type SpanBufferHandle } from "./handle.ts";
 import type { Logger, ResolvedOptions } from "./options.ts";
@@ -22,7 +21,7 @@ import type { FlushResult, SpanBufferStats } from "./stats.ts";
 import { exportTaskUrl, pumpUrl } from "./thread-files.ts";
 import { pause, within } from "./time-limit.ts";
 import { FilteringSink } from "./tracing/filtering-sink.ts";
-import type { ScoreSink } from "./tracing/score.ts";
+import type { ScoreEvent, ScoreSink } from "./tracing/score.ts";
 import { TailSampler } from "./tracing/tail-sampler.ts";
 import { type SpanSink, Tracer } from "./tracing/tracer.ts";
 import type { AuthCheckResult } from "./workers/messages.ts";
@@ -95,6 +94,7 @@ export class Pipeline implements ExitParticipant, CommittingSink {
       channel,
       lead: ring,
       onRing: (attached) => this.#pump.attach(attached),
+      onScore: (text) => scores?.offer(JSON.parse(text) as ScoreEvent),
       onNotice: (level, message) => this.#notice(level, message),
     });
     this.#pump = new PumpHandle({
@@ -143,6 +143,11 @@ export class Pipeline implements ExitParticipant, CommittingSink {
     checkAttachable(this.#options);
     this.#attached.listen();
     return this.#handle;
+  }
+
+  /** Takes in what attached threads have announced and sent up to now, without waiting for the event loop. */
+  collectAttached(): void {
+    this.#attached.collect();
   }
 
   get sequence(): number {
@@ -288,9 +293,4 @@ export class Pipeline implements ExitParticipant, CommittingSink {
       // The host's logger must not become the host's crash.
     }
   }
-}
-
-/** The mask of the caller's thread; a function of the user's has none (src/options.ts). */
-function callerMask(spec: MaskSpec | undefined): RuleMask | undefined {
-  return spec === undefined || typeof spec === "string" ? undefined : new RuleMask(spec);
 }

@@ -107,7 +107,7 @@ export class SpanBuffer implements SpanDestination {
    * What `attach` takes in another thread of this process: there it gives the same tracing API, with a way of its own to
    * this buffer's pump. It can be sent to any number of threads and holds no secret.
    *
-   * @throws TypeError while `maskJournal`, `sampling` or `shouldExportSpan` is set, which attached threads could not heed.
+   * @throws TypeError while `sampling` or `shouldExportSpan` is set, which attached threads could not heed.
    */
   handle(): SpanBufferHandle {
     return this.#own.handle();

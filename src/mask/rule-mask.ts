@@ -1,5 +1,5 @@
 /** The rules of this package as one mask of texts. */
-import type { MaskPattern, MaskRule } from "./mask-rules.ts";
+import type { MaskPattern, MaskRule, MaskSpec } from "./mask-rules.ts";
 import { patterns } from "./patterns.ts";
 import type { ValueMask } from "./mask-tree.ts";
 
@@ -111,4 +111,9 @@ function withoutCutEnd(text: string): string {
   const least = Math.max(0, end - longestCutWord);
   while (end > least && !/\s/.test(text.charAt(end - 1))) end--;
   return text.slice(0, end) + cut[0];
+}
+
+/** The mask of a thread that ends spans; a function of the user's has none there (src/options.ts). */
+export function callerMask(spec: MaskSpec | undefined): RuleMask | undefined {
+  return spec === undefined || typeof spec === "string" ? undefined : new RuleMask(spec);
 }

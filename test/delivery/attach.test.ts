@@ -329,7 +329,6 @@ test("a handle that was sent to another process is refused, with what to do ther
 });
 
 test.each([
-  ["maskJournal", { mask: ["email"], maskJournal: true }],
   ["sampling", { sampleRate: 0.5, sampling: { keep: ["errors"] } }],
   ["shouldExportSpan", { shouldExportSpan: () => true }],
 ] as const)("with %s there is no handle: an attached thread would not heed it", async (name, options) => {

@@ -6,7 +6,17 @@ import { attach, type SpanBufferHandle } from "../../src/index.ts";
 
 export interface AttachedBotData {
   handle: SpanBufferHandle;
-  way: "end" | "throw" | "exit" | "flush" | "forever" | "slowly" | "wait" | "burst-forever" | "beside-forever";
+  way:
+    | "end"
+    | "throw"
+    | "exit"
+    | "flush"
+    | "forever"
+    | "slowly"
+    | "wait"
+    | "burst-forever"
+    | "beside-forever"
+    | "scores";
   count: number;
   ended: SharedArrayBuffer;
   /** Of the spans, so that tests can tell whose they are. */
@@ -61,6 +71,15 @@ switch (way) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     break;
+  case "scores":
+    for (let index = 0; index < count; index++) {
+      const span = buffer.startSpan(name, { input });
+      span.score({ name, value: index, comment: input });
+      span.end();
+      Atomics.add(endedCount, 0, 1);
+    }
+    // Nothing of this thread runs any more: what it has given must be elsewhere.
+    for (;;);
   case "wait":
     endSpans();
     parentPort?.postMessage("ready");

@@ -4,7 +4,8 @@ import { Worker } from "node:worker_threads";
 import { SpanBuffer } from "../../src/index.ts";
 import type { AttachedBotData } from "./attached-bot.ts";
 
-const [way = "", baseUrl = "", directory = "", count = "1", durability = "journal"] = process.argv.slice(2);
+const [way = "", baseUrl = "", directory = "", count = "1", durability = "journal", bot = "burst-forever"] =
+  process.argv.slice(2);
 const buffer = new SpanBuffer({
   baseUrl,
   publicKey: "pk-lf-stand-in",
@@ -15,7 +16,7 @@ const buffer = new SpanBuffer({
   logger: { warn: () => undefined },
 });
 const ended = new SharedArrayBuffer(8);
-const botWay = way === "return" ? "end" : "burst-forever";
+const botWay = (way === "return" ? "end" : bot) as AttachedBotData["way"];
 const workerData: AttachedBotData = { handle: buffer.handle(), way: botWay, count: Number(count), ended, name: "bot" };
 const worker = new Worker(new URL("./attached-bot.ts", import.meta.url), { workerData });
 
