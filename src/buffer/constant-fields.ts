@@ -44,7 +44,7 @@ export class ConstantFieldsTable {
   }
 
   /** Those that this span does not override; `undefined`: none. May throw what the span's getters throw. */
-  for(payload: SpanPayload): ConstantFields | undefined {
+  for(payload: Partial<SpanPayload>): ConstantFields | undefined {
     if (this.#isEmpty) return undefined;
     const { resource = payload.resource } = this.#surroundings;
     const { attributes } = payload;

@@ -1,12 +1,22 @@
-import { type FrameMemory, frameHeaderBytes, frameKind, frameSize, isFrameWhole } from "./frame.ts";
+import {
+  type FrameMemory,
+  frameHeaderBytes,
+  frameKind,
+  frameSize,
+  isFrameWhole,
+  isSpanFrame,
+  type SpanFrameKind,
+  storedPayload,
+} from "./frame.ts";
 
 /** Walks frames from one cursor to another. Frames that are not whole are passed over; the gap in the numbers tells. */
 export class FrameReader {
   position: number;
   /** Of the frame that `next` has found. */
-  payloadBytes = 0;
   sequence = 0;
   #start = 0;
+  #bytes = 0;
+  #kind: SpanFrameKind = frameKind.span;
   readonly #data: FrameMemory;
   readonly #mask: number;
 
@@ -16,9 +26,9 @@ export class FrameReader {
     this.position = position;
   }
 
-  /** The payload that `next` has found: a view that the ring may overwrite after `release`. */
+  /** The payload that `next` has found, in its stored form: often a view, that the ring may overwrite after `release`. */
   get payload(): Buffer {
-    return this.#data.bytes.subarray(this.#start, this.#start + this.payloadBytes);
+    return storedPayload(this.#data.bytes.subarray(this.#start, this.#start + this.#bytes), this.#kind);
   }
 
   /** Goes to the next whole span frame before `end`. Returns whether there is one. */
@@ -32,7 +42,7 @@ export class FrameReader {
       const kind = words[header + 3] as number;
       const size = frameSize(payloadBytes);
       const fits = payloadBytes >= 0 && offset + size <= this.#mask + 1 && size <= (end - this.position) >>> 0;
-      if (!fits || (kind !== frameKind.span && kind !== frameKind.padding)) {
+      if (!fits || (kind !== frameKind.padding && !isSpanFrame(kind))) {
         // The header itself is damaged: nothing tells where the next frame starts.
         this.position = end;
         return false;
@@ -40,7 +50,8 @@ export class FrameReader {
       this.position = (this.position + size) | 0;
       if (kind === frameKind.padding || !isFrameWhole(this.#data, offset, payloadBytes, sequence)) continue;
       this.#start = offset + frameHeaderBytes;
-      this.payloadBytes = payloadBytes;
+      this.#bytes = payloadBytes;
+      this.#kind = kind;
       this.sequence = sequence;
       return true;
     }

@@ -10,14 +10,29 @@
  * torn or overwritten frame is recognised before it reaches the journal. It guards against accidents, not attackers:
  * four independent multiply-and-xor lanes over 32-bit words, which costs a fraction of the encoding itself.
  */
+import { storedForm } from "./flat-span.ts";
+
 export const frameHeaderBytes = 16;
 
 export const frameKind = {
   /** The payload is a span. */
   span: 0x53504e31,
+  /** The payload is a span that is to become JSON: flat-span.ts. */
+  flatSpan: 0x464c5431,
   /** No payload: skip `bytes` bytes (at the ring's end, where the next frame did not fit in one piece). */
   padding: 0x50414431,
 } as const;
+
+export type SpanFrameKind = typeof frameKind.span | typeof frameKind.flatSpan;
+
+export function isSpanFrame(kind: number | undefined): kind is SpanFrameKind {
+  return kind === frameKind.span || kind === frameKind.flatSpan;
+}
+
+/** The stored form of what a frame holds; of a span that is JSON already the same bytes. */
+export function storedPayload(payload: Buffer, kind: SpanFrameKind): Buffer {
+  return kind === frameKind.flatSpan ? storedForm(payload) : payload;
+}
 
 /** Space that a payload of that many bytes takes, header and padding included. */
 export function frameSize(payloadBytes: number): number {
@@ -41,7 +56,13 @@ export function frameMemory(memory: ArrayBufferLike, byteOffset: number, byteLen
 }
 
 /** Fills the header of the span frame at `offset`, whose payload of `payloadBytes` is already in place. */
-export function sealFrame(memory: FrameMemory, offset: number, payloadBytes: number, sequence: number): void {
+export function sealFrame(
+  memory: FrameMemory,
+  offset: number,
+  payloadBytes: number,
+  sequence: number,
+  kind: SpanFrameKind = frameKind.span,
+): void {
   const end = offset + frameHeaderBytes + payloadBytes;
   const aligned = (end + 15) & ~15;
   for (let index = end; index < aligned; index++) memory.bytes[index] = 0;
@@ -49,7 +70,7 @@ export function sealFrame(memory: FrameMemory, offset: number, payloadBytes: num
   memory.words[word] = payloadBytes;
   memory.words[word + 1] = checksum(memory.words, offset, payloadBytes, sequence);
   memory.words[word + 2] = sequence;
-  memory.words[word + 3] = frameKind.span;
+  memory.words[word + 3] = kind;
 }
 
 /** Is the span frame at `offset` whole? Asks nothing about what lies outside of its `payloadBytes`. */
@@ -75,15 +96,16 @@ function checksum(words: Int32Array, offset: number, payloadBytes: number, seque
 }
 
 /** One payload as a frame by itself, for a file. */
-export function encodeFrame(payload: Uint8Array, sequence: number): Buffer {
+export function encodeFrame(payload: Uint8Array, sequence: number, kind: SpanFrameKind = frameKind.span): Buffer {
   const memory = frameMemory(new ArrayBuffer(frameSize(payload.length)), 0, frameSize(payload.length));
   memory.bytes.set(payload, frameHeaderBytes);
-  sealFrame(memory, 0, payload.length, sequence);
+  sealFrame(memory, 0, payload.length, sequence, kind);
   return memory.bytes;
 }
 
 export interface FileFrame {
   sequence: number;
+  /** In the stored form; of a frame that is not whole, whatever is there. */
   payload: Buffer;
   /** Its checksum is right. */
   isWhole: boolean;
@@ -98,11 +120,12 @@ export function* framesOf(content: Uint8Array): Generator<FileFrame> {
     const payloadBytes = memory.words[offset >> 2] as number;
     const size = frameSize(payloadBytes);
     const sequence = memory.words[(offset >> 2) + 2] as number;
-    const isSpan = memory.words[(offset >> 2) + 3] === frameKind.span;
-    if (!isSpan || payloadBytes < 0 || offset + size > memory.bytes.length) return;
+    const kind = memory.words[(offset >> 2) + 3];
+    if (!isSpanFrame(kind) || payloadBytes < 0 || offset + size > memory.bytes.length) return;
     const start = offset + frameHeaderBytes;
     const payload = memory.bytes.subarray(start, start + payloadBytes);
-    yield { sequence, payload, isWhole: isFrameWhole(memory, offset, payloadBytes, sequence) };
+    const isWhole = isFrameWhole(memory, offset, payloadBytes, sequence);
+    yield { sequence, payload: isWhole ? storedPayload(payload, kind) : payload, isWhole };
     offset += size;
   }
 }

@@ -3,7 +3,8 @@ import { maskStored } from "../mask/mask-stored.ts";
 import type { ValueMask } from "../mask/mask-tree.ts";
 import type { ConstantFields } from "./constant-fields.ts";
 import type { CrashLog } from "./crash-log.ts";
-import { encodeFrame } from "./frame.ts";
+import { mostFlatUnits } from "./flat-span.ts";
+import { encodeFrame, frameKind, type SpanFrameKind } from "./frame.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 import { Overflow } from "./overflow.ts";
 import { Pulse } from "./pulse.ts";
@@ -51,6 +52,8 @@ export class Intake {
   readonly #overflow: Overflow;
   readonly #pulse: Pulse;
   readonly maxSpanBytes: number;
+  /** The longest flat span that can be taken, in UTF-16 units; 0: none. */
+  readonly mostFlatUnits: number;
   readonly #crashLog: CrashLog | undefined;
   readonly #mask: ValueMask | undefined;
   #mover: NodeJS.Timeout | undefined;
@@ -69,6 +72,8 @@ export class Intake {
     this.maxSpanBytes = options.maxSpanBytes;
     this.#crashLog = options.crashLog;
     this.#mask = options.mask;
+    // What is to be masked must be JSON first.
+    this.mostFlatUnits = options.mask === undefined ? mostFlatUnits(options.maxSpanBytes) : 0;
   }
 
   /** Takes one span with its constants; `false`: it was dropped, and counted under its reason. */
@@ -79,6 +84,20 @@ export class Intake {
     if (this.#accepted % measuredEvery !== 1) return this.#keep(payload, constants);
     const startMs = performance.now();
     const kept = this.#keep(payload, constants);
+    this.#latencyNanos.record((performance.now() - startMs) * 1e6);
+    return kept;
+  }
+
+  /**
+   * As `offer`, for a span in its flat form (flat-span.ts) of at most `mostFlatUnits`, its constants included.
+   */
+  offerFlat(text: string, constants: ConstantFields | undefined): boolean {
+    this.#accepted++;
+    if (this.#closed) return this.#refuse();
+    if (!this.#pulse.isBeating) this.#pulse.begin();
+    if (this.#accepted % measuredEvery !== 1) return this.#push(text, constants, frameKind.flatSpan);
+    const startMs = performance.now();
+    const kept = this.#push(text, constants, frameKind.flatSpan);
     this.#latencyNanos.record((performance.now() - startMs) * 1e6);
     return kept;
   }
@@ -190,19 +209,18 @@ export class Intake {
     return { ...serialise(JSON.parse(masked) as SpanPayload, this.maxSpanBytes), constants: undefined };
   }
 
-  #push(text: string, constants: ConstantFields | undefined): boolean {
-    const ending = constants?.bytes;
+  #push(text: string, constants: ConstantFields | undefined, kind: SpanFrameKind = frameKind.span): boolean {
     if (this.#overflow.count > 0) this.#overflow.moveTo(this.ring, moveBytesPerCall);
-    if (this.#overflow.count === 0 && this.ring.pushText(text, ending)) {
+    if (this.#overflow.count === 0 && this.ring.pushText(text, constants?.bytes, kind)) {
       if (this.#crashLog !== undefined) this.#logFrame(this.#crashLog);
       return true;
     }
     const whole = wholeText(text, constants);
-    if (!this.#overflow.push(whole)) {
+    if (!this.#overflow.push(whole, kind)) {
       this.#droppedMemoryFull++;
       return false;
     }
-    if (this.#crashLog !== undefined) this.#logWaiting(this.#crashLog, whole);
+    if (this.#crashLog !== undefined) this.#logWaiting(this.#crashLog, whole, kind);
     if (this.#mover === undefined) this.#mover = setTimeout(this.#move, 1).unref();
     return true;
   }
@@ -213,9 +231,9 @@ export class Intake {
   }
 
   /** What waits beside the ring enters it in order, so its number is known already. */
-  #logWaiting(crashLog: CrashLog, text: string): void {
+  #logWaiting(crashLog: CrashLog, text: string, kind: SpanFrameKind): void {
     const sequence = this.ring.sequence + this.#overflow.count;
-    const frame = encodeFrame(Buffer.from(text), sequence | 0);
+    const frame = encodeFrame(Buffer.from(text), sequence | 0, kind);
     crashLog.append(frame, 0, frame.length, sequence);
   }
 

@@ -1,8 +1,11 @@
 import { Buffer } from "node:buffer";
+import { frameKind, type SpanFrameKind, storedPayload } from "./frame.ts";
 import type { RingProducer } from "./ring-producer.ts";
 
 const chunkBytes = 1024 * 1024;
-const lengthBytes = 4;
+
+/** Before each payload: its length in bytes, and its kind. */
+const headerBytes = 8;
 
 /**
  * Empty chunks that are kept: memory outside the heap counts for V8 all the same, and a new chunk for every megabyte
@@ -42,20 +45,21 @@ export class Overflow {
   }
 
   /** Keeps one payload; `false` when the bound is reached. */
-  push(text: string): boolean {
+  push(text: string, kind: SpanFrameKind = frameKind.span): boolean {
     // A UTF-16 unit becomes at most three bytes. Only when that much is not free is the exact length worth counting.
     let chunk = this.#chunks.at(-1);
     if (chunk === undefined || roomIn(chunk) < text.length * 3) {
       const payloadBytes = Buffer.byteLength(text);
       if (chunk === undefined || roomIn(chunk) < payloadBytes) {
-        chunk = this.#open(lengthBytes + payloadBytes);
+        chunk = this.#open(headerBytes + payloadBytes);
         if (chunk === undefined) return false;
       }
     }
     const { memory, writeAt } = chunk;
-    const start = writeAt + lengthBytes;
+    const start = writeAt + headerBytes;
     const payloadBytes = memory.write(text, start, memory.length - start, "utf8");
     memory.writeUInt32LE(payloadBytes, writeAt);
+    memory.writeUInt32LE(kind, writeAt + 4);
     chunk.writeAt = start + payloadBytes;
     this.#count++;
     return true;
@@ -65,21 +69,23 @@ export class Overflow {
   moveTo(ring: RingProducer, maxBytes: number): void {
     let moved = 0;
     while (moved < maxBytes) {
-      const payload = this.#peek();
-      if (payload === undefined || !ring.pushBytes(payload)) return;
-      this.#skip(payload.length);
+      const [chunk] = this.#chunks;
+      if (chunk === undefined) return;
+      const payload = payloadAt(chunk, chunk.readAt);
+      if (!ring.pushBytes(payload, kindAt(chunk, chunk.readAt))) return;
+      this.#skip(chunk, payload.length);
       moved += payload.length;
     }
   }
 
-  /** Everything that waits, oldest first, as views of its memory. */
+  /** Everything that waits, oldest first, in the stored form: views of its memory, where it is in that form already. */
   payloads(): Buffer[] {
-    return this.#chunks.flatMap(({ memory, readAt, writeAt }) => {
+    return this.#chunks.flatMap((chunk) => {
       const payloads: Buffer[] = [];
-      for (let at = readAt; at < writeAt; ) {
-        const start = at + lengthBytes;
-        at = start + memory.readUInt32LE(at);
-        payloads.push(memory.subarray(start, at));
+      for (let at = chunk.readAt; at < chunk.writeAt; ) {
+        const payload = payloadAt(chunk, at);
+        payloads.push(storedPayload(payload, kindAt(chunk, at)));
+        at += headerBytes + payload.length;
       }
       return payloads;
     });
@@ -95,17 +101,9 @@ export class Overflow {
     return chunk;
   }
 
-  #peek(): Buffer | undefined {
-    const chunk = this.#chunks[0];
-    if (chunk === undefined) return undefined;
-    const start = chunk.readAt + lengthBytes;
-    return chunk.memory.subarray(start, start + chunk.memory.readUInt32LE(chunk.readAt));
-  }
-
-  #skip(payloadBytes: number): void {
-    const chunk = this.#chunks[0];
-    if (chunk === undefined) return;
-    chunk.readAt += lengthBytes + payloadBytes;
+  /** The first payload of the first chunk is elsewhere. */
+  #skip(chunk: Chunk, payloadBytes: number): void {
+    chunk.readAt += headerBytes + payloadBytes;
     this.#count--;
     if (chunk.readAt < chunk.writeAt) return;
     this.#bytes -= chunk.memory.length;
@@ -119,5 +117,14 @@ export class Overflow {
 
 /** For one more payload, in bytes. */
 function roomIn({ memory, writeAt }: Chunk): number {
-  return memory.length - writeAt - lengthBytes;
+  return memory.length - writeAt - headerBytes;
+}
+
+function payloadAt({ memory }: Chunk, at: number): Buffer {
+  const start = at + headerBytes;
+  return memory.subarray(start, start + memory.readUInt32LE(at));
+}
+
+function kindAt({ memory }: Chunk, at: number): SpanFrameKind {
+  return memory.readUInt32LE(at + 4) as SpanFrameKind;
 }

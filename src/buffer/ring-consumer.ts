@@ -83,10 +83,12 @@ export class RingConsumer extends RingEnd {
     let used = 0;
     let damaged = 0;
     let hasFrame = reader.next(write);
-    const roomBytes = hasFrame ? Math.max(maxBytes, reader.payloadBytes) : 0;
-    const copies = Buffer.allocUnsafeSlow(Math.min((write - this.#taken) >>> 0, roomBytes));
+    let copies = Buffer.allocUnsafeSlow(hasFrame ? Math.min((write - this.#taken) >>> 0, maxBytes) : 0);
     for (; hasFrame; hasFrame = reader.next(write)) {
-      if (offsets.length > maxFrames || used + reader.payloadBytes > copies.length) break;
+      if (offsets.length > maxFrames) break;
+      const { payload } = reader;
+      const end = used + payload.length;
+      if (end > maxBytes && used > 0) break;
       this.#taken = reader.position;
       const sequence = reader.sequence >>> 0;
       const behind = (this.#expected - sequence) >>> 0;
@@ -94,15 +96,16 @@ export class RingConsumer extends RingEnd {
       if (behind !== 0 && behind <= 0x7fffffff) continue;
       damaged += (sequence - this.#expected) >>> 0;
       this.#expected = (sequence + 1) >>> 0;
-      copies.set(reader.payload, used);
-      used += reader.payloadBytes;
+      // A flat span becomes longer on its way.
+      if (end > copies.length) copies = resized(copies, used, Math.max(end, Math.min(2 * copies.length, maxBytes)));
+      copies.set(payload, used);
+      used = end;
       offsets.push(used);
     }
     if (!hasFrame) this.#taken = reader.position;
     // Small spans may fill little of it, and a run keeps the whole of its memory.
-    const bytes = used * 2 < copies.length ? Buffer.allocUnsafeSlow(used) : copies;
-    if (bytes !== copies) bytes.set(copies.subarray(0, used));
-    return { payloads: new PackedPayloads(bytes, offsets), damaged };
+    if (used * 2 < copies.length) copies = resized(copies, used, used);
+    return { payloads: new PackedPayloads(copies, offsets), damaged };
   }
 
   /** The frames taken so far are safe: their room is free. */
@@ -147,4 +150,12 @@ export class RingConsumer extends RingEnd {
     }
     Atomics.store(this.control, word.sleeping, 0);
   }
+}
+
+/** The first so many bytes in memory of another size; the old memory goes at once, since no collector sees it fill up. */
+function resized(copies: Buffer<ArrayBuffer>, used: number, size: number): Buffer<ArrayBuffer> {
+  const other = Buffer.allocUnsafeSlow(size);
+  other.set(copies.subarray(0, used));
+  copies.buffer.transfer(0);
+  return other;
 }

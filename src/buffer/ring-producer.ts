@@ -1,4 +1,4 @@
-import { frameHeaderBytes, frameKind, frameSize, sealFrame } from "./frame.ts";
+import { frameHeaderBytes, frameKind, frameSize, sealFrame, type SpanFrameKind } from "./frame.ts";
 import { monotonicMs } from "./monotonic-ms.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { owner, RingEnd, settling, word } from "./ring.ts";
@@ -34,7 +34,7 @@ export class RingProducer extends RingEnd {
    *
    * @param ending takes the place of the text's last character, which must be ASCII.
    */
-  pushText(text: string, ending?: Uint8Array): boolean {
+  pushText(text: string, ending?: Uint8Array, kind: SpanFrameKind = frameKind.span): boolean {
     const endingBytes = ending === undefined ? 0 : ending.length;
     // A UTF-16 unit becomes at most three bytes. Only when that much is not free is the exact length worth counting.
     let position = this.#reserve(text.length * 3 + endingBytes);
@@ -46,16 +46,16 @@ export class RingProducer extends RingEnd {
       this.data.bytes.set(ending, start + bytes - 1);
       bytes += endingBytes - 1;
     }
-    this.#publish(position, bytes);
+    this.#publish(position, bytes, kind);
     return true;
   }
 
   /** Writes one payload that is already encoded; `false` when there is no room now. */
-  pushBytes(payload: Uint8Array): boolean {
+  pushBytes(payload: Uint8Array, kind: SpanFrameKind = frameKind.span): boolean {
     const position = this.#reserve(payload.length);
     if (position < 0) return false;
     this.data.bytes.set(payload, position + frameHeaderBytes);
-    this.#publish(position, payload.length);
+    this.#publish(position, payload.length, kind);
     return true;
   }
 
@@ -158,10 +158,10 @@ export class RingProducer extends RingEnd {
     return 0;
   }
 
-  #publish(position: number, payloadBytes: number): void {
+  #publish(position: number, payloadBytes: number, kind: SpanFrameKind): void {
     this.#sequence++;
     this.#lastFrameOffset = position;
-    sealFrame(this.data, position, payloadBytes, this.#sequence | 0);
+    sealFrame(this.data, position, payloadBytes, this.#sequence | 0, kind);
     this.#write = (this.#write + frameSize(payloadBytes)) | 0;
     Atomics.store(this.control, word.write, this.#write);
     if (Atomics.load(this.lead, word.sleeping) !== 0) this.wake();

@@ -19,7 +19,7 @@ const notPlain = -1;
 const memberSize = 8;
 
 /** A string escape that `JSON.stringify` writes for a lone surrogate, and otherwise only for a literal backslash. */
-const surrogateEscape = "\\ud";
+export const surrogateEscape = "\\ud";
 
 /**
  * Never throws. The text is well-formed UTF-16, at most `maxBytes` long in UTF-8, and always parses as an object.
@@ -81,7 +81,7 @@ function inspect(object: object, depth: number, limit: number): number {
 }
 
 /** Of what is neither text nor object. A difference tells NaN and the infinities with one operation. */
-function isPlainPrimitive(value: unknown): boolean {
+export function isPlainPrimitive(value: unknown): boolean {
   switch (typeof value) {
     case "number":
       return value - value === 0;

@@ -1,6 +1,7 @@
 /**
- * The stored form of a span: UTF-8 JSON of one `SpanPayload`. The caller's thread writes it once, at `end()`; ring,
- * journal and pump carry it as bytes and never look inside; only an export thread parses it. Each payload stands
+ * The stored form of a span: UTF-8 JSON of one `SpanPayload`. The caller's thread writes it once, at `end()` (or the pump, of
+ * what the caller's thread has left flat: flat-span.ts); ring, journal and pump carry it as bytes and never look inside; only
+ * an export thread parses it. Each payload stands
  * alone (no reference to its buffer, process or neighbours), so a journal can be read by another process, years later.
  *
  * A field that is absent is absent in JSON too. Fields named as in OpenTelemetry hold what OTLP JSON holds, but for

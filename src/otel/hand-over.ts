@@ -1,13 +1,12 @@
 /** From OpenTelemetry's finished spans into a buffer. */
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
-import type { SpanPayload } from "../buffer/span-payload.ts";
 import { type SpanBuffer, tracerOf } from "../span-buffer.ts";
 import { isSampled } from "../tracing/ids.ts";
 import type { SpanRecord } from "../tracing/span-record.ts";
-import type { Tracer } from "../tracing/tracer.ts";
+import type { Recorder, Tracer } from "../tracing/tracer.ts";
+import { flatTextOf } from "./flat-text.ts";
 import { payloadOf, surroundingsOf } from "./readable-span.ts";
 
-type Recorder = (payload: SpanPayload) => boolean;
 type Resource = ReadableSpan["resource"];
 type Scope = ReadableSpan["instrumentationScope"];
 
@@ -22,7 +21,7 @@ export class HandOver {
   /** Those of the last span, which the next one nearly always has too. */
   #resource: Resource | undefined;
   #scope: Scope | undefined;
-  #record: Recorder = () => false;
+  #recorder: Recorder | undefined;
 
   constructor(buffer: SpanBuffer) {
     this.#buffer = buffer;
@@ -37,8 +36,14 @@ export class HandOver {
     const tracer = this.#tracer;
     if (tracer === undefined) return true;
     try {
+      const recorder = this.#recorderOf(span, tracer);
+      if (recorder.recordFlat !== undefined) {
+        const flat = flatTextOf(span);
+        const isKept = flat === undefined ? undefined : recorder.recordFlat(flat, span.attributes);
+        if (isKept !== undefined) return isKept;
+      }
       const payload = payloadOf(span);
-      return this.#recorderOf(span, tracer)(payload) || !isSampled(payload.traceId, tracer.options.sampleRate);
+      return recorder.record(payload) || !isSampled(payload.traceId, tracer.options.sampleRate);
     } catch {
       return this.#buffer.enqueue(span as unknown as SpanRecord);
     }
@@ -46,7 +51,9 @@ export class HandOver {
 
   #recorderOf(span: ReadableSpan, tracer: Tracer): Recorder {
     const { resource, instrumentationScope } = span;
-    if (resource === this.#resource && instrumentationScope === this.#scope) return this.#record;
+    if (this.#recorder !== undefined && resource === this.#resource && instrumentationScope === this.#scope) {
+      return this.#recorder;
+    }
     // What is not settled yet will say more.
     if (resource.asyncAttributesPending === true) return tracer.recorderFor(surroundingsOf(span));
     let byScope = this.#recorders.get(resource);
@@ -54,14 +61,14 @@ export class HandOver {
       byScope = new WeakMap();
       this.#recorders.set(resource, byScope);
     }
-    let record = byScope.get(instrumentationScope);
-    if (record === undefined) {
-      record = tracer.recorderFor(surroundingsOf(span));
-      byScope.set(instrumentationScope, record);
+    let recorder = byScope.get(instrumentationScope);
+    if (recorder === undefined) {
+      recorder = tracer.recorderFor(surroundingsOf(span));
+      byScope.set(instrumentationScope, recorder);
     }
     this.#resource = resource;
     this.#scope = instrumentationScope;
-    this.#record = record;
-    return record;
+    this.#recorder = recorder;
+    return recorder;
   }
 }

@@ -5,7 +5,7 @@ import {
   type Surroundings,
 } from "../buffer/constant-fields.ts";
 import { serialise } from "../buffer/serialise.ts";
-import type { SpanPayload } from "../buffer/span-payload.ts";
+import type { PayloadAttributes, SpanPayload } from "../buffer/span-payload.ts";
 import { activeFor, isContextUsed } from "./context.ts";
 import { isSampled } from "./ids.ts";
 import { noOptions, RecordingSpan, type SpanOwner, startTrace, unreadable } from "./recording-span.ts";
@@ -20,6 +20,21 @@ export interface SpanSink {
   readonly maxSpanBytes: number;
   offer(payload: SpanPayload, constants: ConstantFields | undefined): boolean;
   sampleOut(): boolean;
+}
+
+/** One that also takes flat spans (../buffer/flat-span.ts). */
+export interface FlatSpanSink extends SpanSink {
+  /** The longest one that it takes, in UTF-16 units. */
+  readonly mostFlatUnits: number;
+  offerFlat(text: string, constants: ConstantFields | undefined): boolean;
+}
+
+/** Takes spans that somebody else has made and that share their surroundings. Neither way throws of its own. */
+export interface Recorder {
+  /** A span in the stored form, without the surroundings. Returns whether it was kept. */
+  record(payload: SpanPayload): boolean;
+  /** The same in the flat form; `attributes` are among its texts. Undefined: it is too long for that, and must be recorded. */
+  recordFlat: ((text: string, attributes: PayloadAttributes) => boolean | undefined) | undefined;
 }
 
 export interface TracerOptions extends Constants {
@@ -65,19 +80,20 @@ export class Tracer implements SpanOwner {
     return this.offer(payload);
   }
 
-  /**
-   * Hands over spans that somebody else has made and that share their surroundings, whose text is made once. What is
-   * returned is as `record`, but for spans in the stored form, without those parts. Never throws.
-   */
-  recorderFor(surroundings: Surroundings): (payload: SpanPayload) => boolean {
+  /** For spans that share these surroundings, whose text is made once. */
+  recorderFor(surroundings: Surroundings): Recorder {
     const { sampleRate, sink } = this.options;
     const { text, truncated } = serialise(surroundings as SpanPayload, sink.maxSpanBytes * largestSharedPart);
-    if (truncated) return (payload) => this.record({ ...payload, ...surroundings });
+    if (truncated) {
+      return { record: (payload) => this.record({ ...payload, ...surroundings }), recordFlat: undefined };
+    }
     const constants = new ConstantFieldsTable(this.options, JSON.parse(text) as Surroundings);
-    return (payload) => {
-      if (sampleRate < 1 && !isSampled(payload.traceId, sampleRate)) return sink.sampleOut();
-      return this.#offer(payload, constants);
-    };
+    if (sampleRate < 1) {
+      const record = (payload: SpanPayload): boolean =>
+        isSampled(payload.traceId, sampleRate) ? this.#offer(payload, constants) : sink.sampleOut();
+      return { record, recordFlat: undefined };
+    }
+    return { record: (payload) => this.#offer(payload, constants), recordFlat: flatRecorder(sink, constants) };
   }
 
   /** Hands a finished span to the sink, with what all spans of this buffer say. Never throws. */
@@ -130,4 +146,14 @@ export class Tracer implements SpanOwner {
     const place = { traceId, parentSpanId: spanId, ...(traceState === undefined ? {} : { traceState }) };
     return startTrace(this, name, { ...place, ...options, parent: null });
   }
+}
+
+/** Undefined: the sink wants payloads. */
+function flatRecorder(sink: SpanSink | FlatSpanSink, table: ConstantFieldsTable): Recorder["recordFlat"] {
+  if (!("offerFlat" in sink) || sink.mostFlatUnits <= 0) return undefined;
+  return (text, attributes) => {
+    const constants = table.for({ attributes });
+    const units = text.length + (constants === undefined ? 0 : constants.text.length);
+    return units > sink.mostFlatUnits ? undefined : sink.offerFlat(text, constants);
+  };
 }
