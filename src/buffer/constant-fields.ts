@@ -43,6 +43,11 @@ export class ConstantFieldsTable {
       serviceName === undefined;
   }
 
+  /** No span's constants are longer, in UTF-16 units. */
+  get mostUnits(): number {
+    return this.#isEmpty ? 0 : (this.#make(false, false, false)?.text.length ?? 0);
+  }
+
   /** Those that this span does not override; `undefined`: none. May throw what the span's getters throw. */
   for(payload: Partial<SpanPayload>): ConstantFields | undefined {
     if (this.#isEmpty) return undefined;

@@ -18,9 +18,6 @@ export const flatSeparator = "\0";
 
 export const flatJsonMark = "\u0001";
 
-/** Texts before the first attribute. */
-export const flatFieldCount = 11;
-
 /** What JSON makes of one UTF-16 unit, or of a byte, at most (`\u0001`), and the names of all fields. */
 const mostBytesPerUnit = 6;
 const fieldNamesBytes = 256;

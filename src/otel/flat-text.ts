@@ -4,60 +4,69 @@
  */
 import { type HrTime, SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
-import { flatFieldCount, flatJsonMark, flatSeparator } from "../buffer/flat-span.ts";
+import { flatJsonMark, flatSeparator } from "../buffer/flat-span.ts";
 import { isPlainPrimitive, surrogateEscape } from "../buffer/serialise.ts";
 
-/** Of the span at hand. One list for all of them: a new one would be garbage after each. */
-const texts: string[] = [];
-
-/** Undefined: this one goes the long way. May throw what its getters throw. */
-export function flatTextOf(span: ReadableSpan): string | undefined {
+/**
+ * Undefined: this one goes the long way. May throw what its getters throw.
+ *
+ * @param mostUnits of the flat form, in UTF-16 units: what is longer is not looked at any further.
+ */
+export function flatTextOf(span: ReadableSpan, mostUnits: number): string | undefined {
   const { name, kind, startTime, endTime, parentSpanContext, attributes } = span;
   const { traceId, spanId, traceState } = span.spanContext();
   const more = moreOf(span);
   if (more === undefined || !isUsual(startTime) || !isUsual(endTime)) return undefined;
-  texts[0] = traceId;
-  texts[1] = spanId;
-  texts[2] = parentSpanContext?.spanId ?? "";
-  texts[3] = traceState?.serialize() ?? "";
-  texts[4] = name;
-  for (let index = 0; index < 5; index++) if (!isSeparable(texts[index])) return undefined;
-  // The API counts from 0, "internal", which is what a stored span without a kind is; OTLP has 0 for "unspecified".
-  texts[5] = kind === SpanKind.INTERNAL ? "" : String(kind + 1);
-  texts[6] = String(startTime[0]);
-  texts[7] = String(startTime[1]);
-  texts[8] = String(endTime[0]);
-  texts[9] = String(endTime[1]);
-  texts[10] = more;
-  let count = flatFieldCount;
+  const texts = [
+    traceId,
+    spanId,
+    parentSpanContext?.spanId ?? "",
+    traceState?.serialize() ?? "",
+    name,
+    // The API counts from 0, "internal", which is what a stored span without a kind is; OTLP has 0 for "unspecified".
+    kind === SpanKind.INTERNAL ? "" : String(kind + 1),
+    String(startTime[0]),
+    String(startTime[1]),
+    String(endTime[0]),
+    String(endTime[1]),
+    more,
+  ];
+  let units = 0;
+  for (const text of texts) {
+    if (typeof text !== "string" || (units += text.length) > mostUnits || text.includes(flatSeparator))
+      return undefined;
+  }
   for (const key in attributes) {
     const value: unknown = attributes[key];
     if (value === undefined) continue;
-    const text = typeof value === "string" ? textOf(value) : jsonOf(value);
-    if (text === undefined || !isSeparable(key)) return undefined;
-    texts[count++] = key;
-    texts[count++] = text;
+    const text = typeof value === "string" ? value : jsonOf(value, mostUnits);
+    if (text === undefined || (units += key.length + text.length + 2) > mostUnits) return undefined;
+    if (key.includes(flatSeparator) || text.includes(flatSeparator)) return undefined;
+    if (text === value && text.startsWith(flatJsonMark)) return undefined;
+    texts.push(key, text);
   }
-  texts[count++] = "}";
-  texts.length = count;
+  texts.push("}");
   const flat = texts.join(flatSeparator);
   return flat.isWellFormed() ? flat : undefined;
 }
 
-function isSeparable(text: unknown): boolean {
-  return typeof text === "string" && !text.includes(flatSeparator);
-}
-
-function textOf(value: string): string | undefined {
-  return value.includes(flatSeparator) || value.startsWith(flatJsonMark) ? undefined : value;
-}
-
 /** Of a number, a boolean, or a list of such and of texts. */
-function jsonOf(value: unknown): string | undefined {
-  if (typeof value !== "object") return isPlainPrimitive(value) ? flatJsonMark + String(value) : undefined;
-  if (!Array.isArray(value) || !value.every((part) => typeof part === "string" || isPlainPrimitive(part)))
-    return undefined;
+function jsonOf(value: unknown, mostUnits: number): string | undefined {
+  if (typeof value !== "object")
+    return isPlainPrimitive(value) ? `${flatJsonMark}${value as number | boolean}` : undefined;
+  if (!Array.isArray(value) || !isPlainList(value, mostUnits)) return undefined;
   return wellFormed(flatJsonMark + JSON.stringify(value));
+}
+
+function isPlainList(list: readonly unknown[], mostUnits: number): boolean {
+  let units = list.length;
+  if (units > mostUnits) return false;
+  for (const part of list) {
+    if (typeof part === "string") units += part.length;
+    else if (!isPlainPrimitive(part)) return false;
+    if (units > mostUnits) return false;
+  }
+  return true;
 }
 
 /** The status; a span with more than that goes the long way. */

@@ -37,11 +37,9 @@ export class HandOver {
     if (tracer === undefined) return true;
     try {
       const recorder = this.#recorderOf(span, tracer);
-      if (recorder.recordFlat !== undefined) {
-        const flat = flatTextOf(span);
-        const isKept = flat === undefined ? undefined : recorder.recordFlat(flat, span.attributes);
-        if (isKept !== undefined) return isKept;
-      }
+      const { flat } = recorder;
+      const text = flat === undefined ? undefined : flatTextOf(span, flat.mostUnits);
+      if (text !== undefined && flat !== undefined) return flat.record(text, span.attributes);
       const payload = payloadOf(span);
       return recorder.record(payload) || !isSampled(payload.traceId, tracer.options.sampleRate);
     } catch {

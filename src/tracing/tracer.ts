@@ -33,8 +33,15 @@ export interface FlatSpanSink extends SpanSink {
 export interface Recorder {
   /** A span in the stored form, without the surroundings. Returns whether it was kept. */
   record(payload: SpanPayload): boolean;
-  /** The same in the flat form; `attributes` are among its texts. Undefined: it is too long for that, and must be recorded. */
-  recordFlat: ((text: string, attributes: PayloadAttributes) => boolean | undefined) | undefined;
+  /** The same for flat spans; undefined: this sink wants payloads. */
+  readonly flat: FlatRecorder | undefined;
+}
+
+export interface FlatRecorder {
+  /** The longest flat span that can be taken, in UTF-16 units. */
+  readonly mostUnits: number;
+  /** `attributes` are among the span's texts. Returns whether it was kept. */
+  record(text: string, attributes: PayloadAttributes): boolean;
 }
 
 export interface TracerOptions extends Constants {
@@ -85,15 +92,15 @@ export class Tracer implements SpanOwner {
     const { sampleRate, sink } = this.options;
     const { text, truncated } = serialise(surroundings as SpanPayload, sink.maxSpanBytes * largestSharedPart);
     if (truncated) {
-      return { record: (payload) => this.record({ ...payload, ...surroundings }), recordFlat: undefined };
+      return { record: (payload) => this.record({ ...payload, ...surroundings }), flat: undefined };
     }
     const constants = new ConstantFieldsTable(this.options, JSON.parse(text) as Surroundings);
     if (sampleRate < 1) {
       const record = (payload: SpanPayload): boolean =>
         isSampled(payload.traceId, sampleRate) ? this.#offer(payload, constants) : sink.sampleOut();
-      return { record, recordFlat: undefined };
+      return { record, flat: undefined };
     }
-    return { record: (payload) => this.#offer(payload, constants), recordFlat: flatRecorder(sink, constants) };
+    return { record: (payload) => this.#offer(payload, constants), flat: flatRecorder(sink, constants) };
   }
 
   /** Hands a finished span to the sink, with what all spans of this buffer say. Never throws. */
@@ -148,12 +155,9 @@ export class Tracer implements SpanOwner {
   }
 }
 
-/** Undefined: the sink wants payloads. */
-function flatRecorder(sink: SpanSink | FlatSpanSink, table: ConstantFieldsTable): Recorder["recordFlat"] {
-  if (!("offerFlat" in sink) || sink.mostFlatUnits <= 0) return undefined;
-  return (text, attributes) => {
-    const constants = table.for({ attributes });
-    const units = text.length + (constants === undefined ? 0 : constants.text.length);
-    return units > sink.mostFlatUnits ? undefined : sink.offerFlat(text, constants);
-  };
+function flatRecorder(sink: SpanSink | FlatSpanSink, table: ConstantFieldsTable): FlatRecorder | undefined {
+  // Whatever a span's constants are, room for them is left.
+  const mostUnits = "offerFlat" in sink ? sink.mostFlatUnits - table.mostUnits : 0;
+  if (!("offerFlat" in sink) || mostUnits <= 0) return undefined;
+  return { mostUnits, record: (text, attributes) => sink.offerFlat(text, table.for({ attributes })) };
 }

@@ -10,6 +10,8 @@ import { flatTextOf } from "../../src/otel/flat-text.ts";
 import { payloadOf } from "../../src/otel/readable-span.ts";
 import { finishedSpans } from "./providers.ts";
 
+const mostUnits = 2_000;
+
 type Changes = Partial<Record<keyof ReadableSpan, unknown>>;
 
 function spanWith(changes: Changes = {}): ReadableSpan {
@@ -28,8 +30,19 @@ function byTheLongWay(span: ReadableSpan): unknown {
 
 /** As it comes out of the ring. */
 function byTheQuickWay(span: ReadableSpan): unknown {
-  const flat = flatTextOf(span);
+  const flat = flatTextOf(span, mostUnits);
   return flat === undefined ? undefined : JSON.parse(storedForm(Buffer.from(flat)).toString());
+}
+
+/** Of a thousand spans like this one. */
+function quickestMs(span: ReadableSpan): number {
+  let quickest = Number.POSITIVE_INFINITY;
+  for (let turn = 0; turn < 20; turn++) {
+    const startMs = performance.now();
+    for (let index = 0; index < 1_000; index++) flatTextOf(span, mostUnits);
+    quickest = Math.min(quickest, performance.now() - startMs);
+  }
+  return quickest;
 }
 
 const context = { traceId: "a".repeat(32), spanId: "b".repeat(16), traceFlags: TraceFlags.SAMPLED };
@@ -65,6 +78,11 @@ test.each<[string, ReadableSpan]>([
   ["a lone surrogate in a key", withAttributes({ "k\udc00": 1 })],
   ["a lone surrogate in a list", withAttributes({ list: ["a\ud800"] })],
   ["a lone surrogate in the status", spanWith({ status: { code: SpanStatusCode.ERROR, message: "\ud800" } })],
+  ["a long name", spanWith({ name: "n".repeat(mostUnits) })],
+  ["a long text", withAttributes({ text: "t".repeat(mostUnits) })],
+  ["many texts", withAttributes(Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`key ${index}`, "t"])))],
+  ["a long list", withAttributes({ list: Array<number>(mostUnits).fill(1) })],
+  ["a list of long texts", withAttributes({ list: ["t".repeat(mostUnits)] })],
   ["an object", withAttributes({ value: { a: 1 } as never })],
   ["null", withAttributes({ value: null as never })],
   ["no number", withAttributes({ value: Number.NaN })],
@@ -81,7 +99,24 @@ test.each<[string, ReadableSpan]>([
   ["a dropped event", spanWith({ droppedEventsCount: 1 })],
   ["a dropped link", spanWith({ droppedLinksCount: 1 })],
 ])("%s goes the long way", (_what, span) => {
-  expect(flatTextOf(span)).toBeUndefined();
+  expect(flatTextOf(span, mostUnits)).toBeUndefined();
+});
+
+test("a text of 100 MB is not even looked at", () => {
+  const span = withAttributes({ text: "t".repeat(100_000_000) });
+  const small = withAttributes({ text: "t" });
+  expect(quickestMs(span)).toBeLessThan(10 * quickestMs(small));
+});
+
+test("a span that ends while another is looked at does not get into it", () => {
+  const inner = spanWith({ name: "inner" });
+  const outer = spanWith({ name: "outer", attributes: { first: "a" } });
+  Object.defineProperty(outer.attributes, "second", {
+    enumerable: true,
+    get: () => (flatTextOf(inner, mostUnits), "b"),
+  });
+  expect(byTheQuickWay(outer)).toEqual(byTheLongWay(outer));
+  expect(byTheQuickWay(outer)).toMatchObject({ name: "outer", attributes: { first: "a", second: "b" } });
 });
 
 test("whatever the attributes are, both ways store the same", () => {
