@@ -79,6 +79,7 @@ describe.skipIf(!has("bash"))("bash (skipped on a machine without it)", () => {
 
   test("values: choices, folders, and nothing where anything may stand", () => {
     expect(offered(script, ["stand-in", "--generation", ""])).toEqual(["otlp", "ingestion"]);
+    expect(offered(script, ["serve", "--durability", ""])).toEqual(["journal", "strict", "overflow"]);
     expect(offered(script, ["completion", ""])).toEqual(expect.arrayContaining(["bash", "zsh", "fish"]));
     expect(offered(script, ["doctor", "--directory", "/us"])).toEqual(["/usr"]);
     expect(offered(script, ["doctor", "--timeout", ""])).toEqual([]);
@@ -132,6 +133,32 @@ describe("zsh and fish", () => {
     });
   }
 });
+
+/** What fish offers at the end of this line, without the descriptions. */
+function offeredByFish(tree: readonly CompletedCommand[], line: string): string[] {
+  const script = join(temporaryDirectory(), "completion.fish");
+  writeFileSync(script, fishScript("span-buffer", tree));
+  const { stdout, stderr } = spawnSync("fish", ["-c", 'source $argv[1]; complete -C"$argv[2]"', script, line]);
+  expect(stderr.toString()).toBe("");
+  const words = stdout.toString().split("\n");
+  return words.map((word) => word.split("\t")[0] as string).filter((word) => word !== "");
+}
+
+test.skipIf(!has("fish"))(
+  "fish offers what the program has, and files only where one may stand (skipped without it)",
+  () => {
+    const offers = (line: string): string[] => offeredByFish(tree, `span-buffer ${line}`);
+    expect(offers("do")).toEqual(["doctor"]);
+    expect(offers("dead-letters ")).toEqual(["list", "remove", "retry", "show"]);
+    expect(offers("status --w")).toEqual(["--watch"]);
+    expect(offers("list --sort ")).toEqual(["age", "bytes", "name", "spans"]);
+    expect(offers("serve --durability ")).toEqual(["journal", "overflow", "strict"]);
+    expect(offers("doctor --timeout ")).toEqual([]);
+    expect(offers("doctor --directory /us")).toEqual(["/usr/"]);
+    expect(offers("import /etc/host")).toContain("/etc/hosts");
+    expect(offeredByFish(nested, "span-buffer letters list -o /etc/host")).toContain("/etc/hosts");
+  },
+);
 
 test("the command prints the script; another shell is refused with those that there are", async () => {
   const { code, stdout } = await startProgram("../../src/cli/main.ts", ["completion", "bash"]).ended;

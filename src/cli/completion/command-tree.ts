@@ -40,7 +40,9 @@ export function commandTree(command: Command, path: readonly string[] = []): Com
         .map(({ long, short, description, argChoices, flags }) => ({
           names: [long, short].filter((name) => typeof name === "string"),
           description: firstSentence(description),
-          value: /[<[]/.test(flags) ? completionOf(`${long ?? ""} ${flags}`, argChoices) : undefined,
+          value: /[<[]/.test(flags)
+            ? completionOf(`${long ?? ""} ${flags}`, argChoices ?? valuesNamedIn(description))
+            : undefined,
         })),
       help,
     ],
@@ -53,6 +55,12 @@ function completionOf(words: string, choices: readonly string[] | undefined): Co
   if (choices !== undefined) return { kind: "choices", choices };
   if (/director(y|ies)|\bdir\b/i.test(words)) return { kind: "directory" };
   return { kind: /file|output|projects|certificate|tls-key/i.test(words) ? "file" : "anything" };
+}
+
+/** The buffer's options say themselves what they allow (src/option-table.ts): `… ("journal", "strict" or "overflow"; …)`. */
+function valuesNamedIn(description: string): string[] | undefined {
+  const [, list] = /\(("[\w-]+"(?:(?:, | or )"[\w-]+")+)[;)]/.exec(description) ?? [];
+  return list?.match(/[\w-]+(?=")/g) ?? undefined;
 }
 
 /** Menus have one line for each entry. */

@@ -27,7 +27,8 @@ function conditionOf({ path, subcommands }: CompletedCommand): string {
 
 function flagOf({ names, value }: CompletedFlag): string {
   const words = names.map((name) => (name.startsWith("--") ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
-  if (value !== undefined) words.push(`-r ${valueOf(value)}`);
+  // `-x`: a value must follow, and no file is one.
+  if (value !== undefined) words.push(value.kind === "file" ? "-r" : "-x", valueOf(value));
   return words.join(" ").trimEnd();
 }
 
