@@ -93,11 +93,37 @@ export function isLogWaiting(directory: string, journal: Journal): boolean {
   });
 }
 
+/**
+ * Has a dead process left a log that names no journal? It was killed before it had one, so all of the log is missing. (Of a
+ * log whose journal is gone nobody knows how much is; the next start replays it.)
+ *
+ * @param own the living ring of this process.
+ */
+export function isAnyLogStray(options: Pick<ReplayOptions, "directory" | "owner" | "ringId">): boolean {
+  const { directory, owner, ringId: own } = options;
+  for (const [ringId, files] of crashLogsIn(directory)) {
+    if (leadRingId(ringId) === own) continue;
+    try {
+      const locks = lockDead(directory, ringId);
+      for (const { lock } of locks ?? []) lock.release();
+      if (locks === undefined || !areOwnedBy(owner, files.map(readSegment))) continue;
+      if (readNote(journalNoteFile(directory, ringId)) === undefined) return true;
+    } catch {
+      // One that cannot be read is said to be so by the next start, which tries to replay it.
+    }
+  }
+  return false;
+}
+
+function areOwnedBy(owner: JournalOwner, segments: readonly (Segment | undefined)[]): boolean {
+  return segments.every((segment) => segment === undefined || isSameOwner(segment.header.owner, owner));
+}
+
 /** Returns whether the log is done with. */
 function replayOne(ringId: string, files: readonly string[], options: ReplayOptions, result: ReplayResult): boolean {
   const { directory, slot, owner } = options;
   const segments = files.map(readSegment).filter((segment): segment is Segment => segment !== undefined);
-  if (segments.some(({ header }) => !isSameOwner(header.owner, owner))) return false;
+  if (!areOwnedBy(owner, segments)) return false;
   const noted = readNote(journalNoteFile(directory, ringId));
   if (noted !== undefined && noted !== slot.journal.meta.journalId && journalIdsIn(dirname(slot.file)).has(noted))
     return false;

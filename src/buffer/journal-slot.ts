@@ -8,7 +8,15 @@ import { createForOwner, type FileLock, tryLock } from "./file-lock.ts";
 import { Journal } from "./journal.ts";
 import { journalFile, journalLockFile, journalSlotsIn, removeJournalFiles } from "./journal-files.ts";
 import { otherMetas } from "./journal-metas.ts";
-import { isNamedBeside, isSameOwner, type JournalOwner, ownerOf, writeOwner, writeOwnerFile } from "./journal-owner.ts";
+import {
+  isNamedBeside,
+  isSameOwner,
+  type JournalOwner,
+  ownerFile,
+  ownerOf,
+  writeOwner,
+  writeOwnerFile,
+} from "./journal-owner.ts";
 import { existingFirst } from "./numbered-files.ts";
 import { isAnythingAt, isJournalAtFault, type Opened, openJournal, unfinishedFile } from "./open-journal.ts";
 import { closeWhole, type Rescue, removeDatabase } from "./salvage.ts";
@@ -83,6 +91,10 @@ function makeOwn(journal: Journal, owner: JournalOwner, ringId: string): Journal
   return undefined;
 }
 
+function isNobodys(journal: Journal): boolean {
+  return ownerOf(journal) === undefined && !existsSync(ownerFile(journal.file)) && journal.count === 0;
+}
+
 function isOwnedBy(journal: Journal, owner: JournalOwner): boolean {
   const found = ownerOf(journal);
   return (found !== undefined && isSameOwner(found, owner)) || isNamedBeside(journal.file, owner);
@@ -147,7 +159,8 @@ export function retakeJournalSlot(directory: string, ringId: string): JournalSlo
 }
 
 /**
- * Takes a journal of this owner that no living process holds and that has something in it; undefined: there is none.
+ * Takes a journal of this owner that no living process holds, or one that is nobody's, since its process was killed before it
+ * could say so; undefined: there is none.
  *
  * @param damaged gets what became of damaged journals, also of those that turn out to be another's.
  * @param onProgress called now and then while a damaged journal is rescued.
@@ -159,7 +172,8 @@ export function takeOrphan(
   damaged: Rescue[],
   onProgress: () => void,
 ): JournalSlot | undefined {
-  return takeExisting(directory, (journal) => isOwnedBy(journal, owner), damaged, onProgress);
+  const isWanted = (journal: Journal): boolean => isOwnedBy(journal, owner) || isNobodys(journal);
+  return takeExisting(directory, isWanted, damaged, onProgress);
 }
 
 function takeExisting(

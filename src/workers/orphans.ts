@@ -1,6 +1,6 @@
-import { isLogWaiting, replayCrashLogs } from "../buffer/crash-log-replay.ts";
+import { isAnyLogStray, isLogWaiting, replayCrashLogs } from "../buffer/crash-log-replay.ts";
 import type { JournalOwner } from "../buffer/journal-owner.ts";
-import { type JournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
+import { type JournalSlot, makeJournalSlot, removeJournal, takeOrphan } from "../buffer/journal-slot.ts";
 import { isDamage, reasonOf } from "../buffer/damage.ts";
 import { describeRescue, type Rescue, rebuildJournal } from "../buffer/salvage.ts";
 import { moveMark } from "../buffer/takeover.ts";
@@ -32,11 +32,13 @@ export interface OrphansSetup {
 /**
  * Takes over what dead processes of the same project left in this directory (P10): their journals' locks are free, and
  * whoever gets one moves the spans into its own journal, a little in each turn, as the oldest of its backfill. None
- * is moved twice: src/buffer/takeover.ts.
+ * is moved twice: src/buffer/takeover.ts. A crash log whose process was killed before it had a journal gets one here.
  */
 export class Orphans {
   readonly #setup: OrphansSetup;
   #orphan: JournalSlot | undefined;
+  /** Was it left behind, or is it one of our own for crash logs that have none? */
+  #isFound = false;
   #lookAtMs = 0;
   #moved = 0;
 
@@ -86,12 +88,17 @@ export class Orphans {
     } finally {
       for (const rescue of rescues) this.#rescued(rescue, rescue.file === orphan?.file);
     }
+    const crashLogs = { directory: crashLogDirectory, owner, ringId };
+    this.#isFound = orphan !== undefined;
+    if (orphan === undefined && isAnyLogStray(crashLogs)) {
+      orphan = makeJournalSlot(directory, owner, () => undefined);
+    }
     if (orphan === undefined) return undefined;
     this.#moved = 0;
     const onUnusable = (file: string, { message }: Error): void => {
       announcer.say(file, "warn", `${file} cannot be replayed: ${message}`);
     };
-    replayCrashLogs({ directory: crashLogDirectory, slot: orphan, owner, ringId, onUnusable });
+    replayCrashLogs({ ...crashLogs, slot: orphan, onUnusable });
     return orphan;
   }
 
@@ -117,8 +124,8 @@ export class Orphans {
     const id = journal.meta.journalId;
     removeJournal(orphan);
     store.readmission.forgetAdoption(id);
-    // There may be more of them.
-    this.#lookAtMs = 0;
+    // There may be more of them. But a log that could not be removed would be found again and again.
+    if (this.#isFound) this.#lookAtMs = 0;
     if (this.#moved > 0) {
       const text = `${this.#moved} spans of a process that is gone were taken over`;
       this.#setup.announcer.say("orphan", "info", text);

@@ -12,6 +12,11 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const keys = { publicKey: "pk-lf-stand-in", secretKey: "sk-lf-stand-in" };
 
+/** Crash logs that have named a journal. */
+function notesIn(directory: string): number {
+  return existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith(".journal")).length : 0;
+}
+
 test("20 processes of one directory, started and killed at random: one living process delivers what all of them left", async () => {
   const server = await standIn();
   await server.setFault({ kind: "down" });
@@ -133,7 +138,8 @@ test("a crash log that is still locked when its journal is not: the journal wait
     const bot = new Bot({ buffer, spansPerSecond: 200 });
     bots.push(bot);
     await bot.hasBegun();
-    await until(() => existsSync(join(directory, `journal-${index + 1}.sqlite`)));
+    // Its log says so, and names the journal: before that it would be anybody's.
+    await until(() => notesIn(directory) === index + 1 && crashLogsIn(directory).size === index + 1);
   }
   for (const bot of bots) await bot.end("SIGKILL");
   // As if the dead processes were not wholly gone: one of these belongs to the journal that is found beside the own one.
