@@ -12,6 +12,10 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const keys = { publicKey: "pk-lf-stand-in", secretKey: "sk-lf-stand-in" };
 
+function journalsIn(directory: string): string[] {
+  return readdirSync(directory).filter((name) => /^journal-\d+\.sqlite$/.test(name));
+}
+
 /** Crash logs that have named a journal. */
 function notesIn(directory: string): number {
   return existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith(".journal")).length : 0;
@@ -35,8 +39,11 @@ test("20 processes of one directory, started and killed at random: one living pr
     await new Promise((resolve) => setTimeout(resolve, random.whole(0, 200)));
     await victim?.end("SIGKILL");
   }
+  // Whoever is killed before it has a journal leaves none.
+  for (const bot of living) await bot.hasBegun();
+  await until(() => journalsIn(directory).length > 1);
   for (const bot of living) await bot.end("SIGKILL");
-  const left = readdirSync(directory).filter((name) => /^journal-\d+\.sqlite$/.test(name));
+  const left = journalsIn(directory);
   expect(left.length).toBeGreaterThan(1);
   // Nothing has been sent: whatever comes twice would have been taken over twice.
   await server.setFault(undefined);
@@ -50,7 +57,7 @@ test("20 processes of one directory, started and killed at random: one living pr
   expect(last.stats().recovered).toBe(arrivals.size);
   expect(arrivals.size - ended).toBeLessThanOrEqual(bots.length);
   // Only its own is left.
-  await until(() => readdirSync(directory).filter((name) => /^journal-\d+\.sqlite$/.test(name)).length === 1);
+  await until(() => journalsIn(directory).length === 1);
 }, 120_000);
 
 test("two living processes leave each other's journals alone", async () => {
@@ -150,7 +157,7 @@ test("a crash log that is still locked when its journal is not: the journal wait
   await until(() => next.stats().acknowledged > 0 && next.stats().pending === 0);
   const releasedAtMs = performance.now();
   for (const lock of locks) lock?.release();
-  await until(() => readdirSync(directory).filter((name) => /^journal-\d+\.sqlite$/.test(name)).length === 1);
+  await until(() => journalsIn(directory).length === 1);
   // It is asked for every second, however deep the pump sleeps; the next look for what is left behind would be 30 s away.
   expect(performance.now() - releasedAtMs).toBeLessThan(15_000);
   await next.shutdown({ timeoutMs: 3_000 });

@@ -21,8 +21,8 @@ const otherRing = "0d000000-0000-4000-8000-000000000002";
 interface Living {
   slot: JournalSlot;
   /** As many turns of the pump as it takes until nothing is left to do. */
-  look(): void;
-  texts(): string[];
+  look: () => void;
+  texts: () => string[];
   said: string[];
 }
 
@@ -65,14 +65,13 @@ function livingProcess(directory: string): Living {
 
 /** A log with so many spans in it. It is locked until `kill`, after which it is as a killed process leaves it. */
 function crashLog(directory: string, spans: number, as = owner): { kill(): void } {
-  const onNotice = (): void => undefined;
   const log = new CrashLog({
     directory,
     ringId: otherRing,
     owner: as,
     safeSequence: () => 0,
     maxBytes: 2 ** 24,
-    onNotice,
+    onNotice: () => undefined,
   });
   for (let sequence = 1; sequence <= spans; sequence++) {
     const frame = encodeFrame(Buffer.from(`span ${sequence}`), sequence);
