@@ -60,7 +60,11 @@ function endSpanWith(buffer: SpanBuffer, maker: SecretMaker, word = "fine"): Pla
 
 function found(secrets: readonly PlantedSecret[], texts: readonly string[]): string[] {
   const all = texts.join("\n");
-  return secrets.filter(({ trace }) => all.includes(trace)).map(({ text }) => text);
+  // Some traces of phone numbers are seven digits: among thousands of ids and times they come up by chance.
+  const withoutIds = all.replaceAll(/[0-9a-f]{13,}/g, "#");
+  return secrets
+    .filter(({ kind, trace }) => (kind === "phone" ? withoutIds : all).includes(trace))
+    .map(({ text }) => text);
 }
 
 /** Everything below a folder. */
