@@ -1,4 +1,5 @@
 /** The events of Langfuse's ingestion route: what each is about. */
+import { jsonText } from "./json-text.ts";
 import { type ObservationType, observationTypes } from "../buffer/span-payload.ts";
 import { isRecord } from "./attribute-values.ts";
 import type { Server } from "./discover.ts";
@@ -32,7 +33,7 @@ export function eventKind(type: unknown): EventKind | undefined {
 
 /** The observation type that an event says. */
 export function observationTypeOf({ type, body }: IngestionEvent): ObservationType {
-  const named = String(body["type"]).toLowerCase();
+  const named = jsonText(body["type"]).toLowerCase();
   return eventKind(type)?.type ?? observationTypes.find((known) => known === named) ?? "span";
 }
 

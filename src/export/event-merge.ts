@@ -2,6 +2,7 @@
  * All events of one observation, or of one trace → one body, as Langfuse merges them: in the order of their timestamps,
  * what comes later replaces what came before, and what says nothing replaces nothing.
  */
+import { jsonText } from "./json-text.ts";
 import { isRecord } from "./attribute-values.ts";
 import { eventKind } from "./event-kinds.ts";
 import { usageOf } from "./event-usage.ts";
@@ -61,7 +62,7 @@ function recordOf(metadata: unknown): Body {
 }
 
 function textsOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.map(String) : [];
+  return Array.isArray(value) ? value.map(jsonText) : [];
 }
 
 /** Each once, as Langfuse sorts them. */

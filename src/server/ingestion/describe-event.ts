@@ -1,3 +1,4 @@
+import { jsonText } from "../../export/json-text.ts";
 import type { HeldEvent, HeldStage } from "../../buffer/held-events-schema.ts";
 import { eventKind, observationTypeOf, parseEvent } from "../../export/event-kinds.ts";
 import type { IngestionEvent } from "../../export/ingestion.ts";
@@ -6,7 +7,7 @@ import type { IngestionEvent } from "../../export/ingestion.ts";
 export function heldEvent(event: IngestionEvent): HeldEvent {
   const { body } = event;
   const payload = JSON.stringify(event);
-  const key = String(body["id"]);
+  const key = jsonText(body["id"]);
   const kind = eventKind(event.type);
   if (kind?.about === "trace") {
     return { kind: "trace", key, traceKey: key, stage: isThere(body["output"]) ? 2 : 0, payload };
