@@ -2,7 +2,6 @@
  * Values that a Langfuse server is known to choke on, made harmless. What is taken out of a field is not lost: it
  * moves to the metadata, under the field's name.
  */
-import { jsonText } from "./json-text.ts";
 import { observationLevels, observationTypes, type SpanPayload } from "../buffer/span-payload.ts";
 import { isRecord } from "./attribute-values.ts";
 
@@ -19,10 +18,10 @@ export function cleanPayload(payload: SpanPayload): SpanPayload {
     Record<"level" | "type" | "environment", unknown>;
   const clean: SpanPayload = rest;
   const moved: Record<string, unknown> = {};
-  const knownLevel = observationLevels.find((known) => known === jsonText(level).toUpperCase());
+  const knownLevel = observationLevels.find((known) => known === String(level).toUpperCase());
   if (knownLevel !== undefined) clean.level = knownLevel;
   else if (level !== undefined && level !== null) moved["level"] = level;
-  const knownType = observationTypes.find((known) => known === jsonText(type).toLowerCase());
+  const knownType = observationTypes.find((known) => known === String(type).toLowerCase());
   if (knownType !== undefined) clean.type = knownType;
   else if (type !== undefined && type !== null) moved["type"] = type;
   if (environment !== undefined && environment !== null) clean.environment = cleanEnvironment(environment);
@@ -33,7 +32,7 @@ export function cleanPayload(payload: SpanPayload): SpanPayload {
 
 /** Langfuse's rule: `[a-z0-9-_]`, 40 characters at most, not beginning with "langfuse". */
 export function cleanEnvironment(environment: unknown): string {
-  const allowed = jsonText(environment)
+  const allowed = String(environment)
     .toLowerCase()
     .replaceAll(/[^a-z0-9_-]/g, "-");
   const unreserved = allowed.startsWith("langfuse") ? `x-${allowed}` : allowed;

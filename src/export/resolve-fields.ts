@@ -2,7 +2,6 @@
  * The value of each Langfuse field of one span, for ingestion: the explicit one, else what is found in the attributes,
  * along the rows of langfuse-fields.ts.
  */
-import { jsonText } from "./json-text.ts";
 import type { ObservationType, SpanPayload } from "../buffer/span-payload.ts";
 import { isRecord, toPlainAttributes } from "./attribute-values.ts";
 import {
@@ -159,7 +158,7 @@ function decode(encoding: FieldEncoding, value: unknown): unknown {
     }
     case "texts": {
       const texts = fromJson(value);
-      return (Array.isArray(texts) ? texts : jsonText(texts).split(",")).map((text) => jsonText(text).trim());
+      return (Array.isArray(texts) ? texts : String(texts).split(",")).map((text) => String(text).trim());
     }
     case "boolean":
       return value === true || value === "true";
