@@ -11,7 +11,6 @@ import { type HandleTarget, type SpanBufferHandle, targetOf } from "./handle.ts"
 import { callerMask } from "./mask/rule-mask.ts";
 import { type ExitParticipant, joinExit, leaveExit } from "./process-exit.ts";
 import { defaultFlushTimeoutMs, limitOf, pause } from "./time-limit.ts";
-import type { Score } from "./tracing/score.ts";
 import { Tracer } from "./tracing/tracer.ts";
 import { TracingCalls } from "./tracing/tracing-calls.ts";
 
@@ -102,10 +101,6 @@ class Attachment extends TracingCalls implements AttachedBuffer, ExitParticipant
     this.#endTimeoutMs = target.endTimeoutMs;
     announce(channel, { id: ringId, memory });
     joinExit(this);
-  }
-
-  score(score: Score): boolean {
-    return this.tracer.score(score);
   }
 
   async flush(options: { timeoutMs?: number } = {}): Promise<AttachedFlushResult> {

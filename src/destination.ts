@@ -80,10 +80,6 @@ export class PipelineDestination extends TracingCalls implements SpanDestination
     this.#pipeline = pipeline;
   }
 
-  score(score: Score): boolean {
-    return this.tracer.score(score);
-  }
-
   handle(): SpanBufferHandle {
     return this.#pipeline.handle();
   }

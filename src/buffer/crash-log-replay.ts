@@ -104,10 +104,10 @@ export function isAnyLogStray(options: Pick<ReplayOptions, "directory" | "owner"
   for (const [ringId, files] of crashLogsIn(directory)) {
     if (leadRingId(ringId) === own) continue;
     try {
+      if (readNote(journalNoteFile(directory, ringId)) !== undefined) continue;
       const locks = lockDead(directory, ringId);
       for (const { lock } of locks ?? []) lock.release();
-      if (locks === undefined || !areOwnedBy(owner, files.map(readSegment))) continue;
-      if (readNote(journalNoteFile(directory, ringId)) === undefined) return true;
+      if (locks !== undefined && areOwnedBy(owner, files.map(readSegment))) return true;
     } catch {
       // One that cannot be read is said to be so by the next start, which tries to replay it.
     }

@@ -78,9 +78,7 @@ export class Intake {
 
   /** Takes one span with its constants; `false`: it was dropped, and counted under its reason. */
   offer(payload: SpanPayload, constants?: ConstantFields): boolean {
-    this.#accepted++;
-    if (this.#closed) return this.#refuse();
-    if (!this.#pulse.isBeating) this.#pulse.begin();
+    if (!this.#admit()) return false;
     if (this.#accepted % measuredEvery !== 1) return this.#keep(payload, constants);
     const startMs = performance.now();
     const kept = this.#keep(payload, constants);
@@ -88,13 +86,9 @@ export class Intake {
     return kept;
   }
 
-  /**
-   * As `offer`, for a span in its flat form (flat-span.ts) of at most `mostFlatUnits`, its constants included.
-   */
+  /** As `offer`, for a span in its flat form (flat-span.ts) of at most `mostFlatUnits`, its constants included. */
   offerFlat(text: string, constants: ConstantFields | undefined): boolean {
-    this.#accepted++;
-    if (this.#closed) return this.#refuse();
-    if (!this.#pulse.isBeating) this.#pulse.begin();
+    if (!this.#admit()) return false;
     if (this.#accepted % measuredEvery !== 1) return this.#push(text, constants, frameKind.flatSpan);
     const startMs = performance.now();
     const kept = this.#push(text, constants, frameKind.flatSpan);
@@ -123,9 +117,7 @@ export class Intake {
 
   /** As `offer`, for a span that was taken before. */
   offerTaken({ text, constants, truncated }: TakenSpan): boolean {
-    this.#accepted++;
-    if (this.#closed) return this.#refuse();
-    if (!this.#pulse.isBeating) this.#pulse.begin();
+    if (!this.#admit()) return false;
     if (truncated) this.#truncated++;
     return this.#push(text, constants);
   }
@@ -188,9 +180,15 @@ export class Intake {
     return [...this.ring.unread(), ...this.#overflow.payloads()];
   }
 
-  #refuse(): boolean {
-    this.#droppedShutDown++;
-    return false;
+  /** Counts one more span; `false`: it comes after the end. */
+  #admit(): boolean {
+    this.#accepted++;
+    if (this.#closed) {
+      this.#droppedShutDown++;
+      return false;
+    }
+    if (!this.#pulse.isBeating) this.#pulse.begin();
+    return true;
   }
 
   #keep(payload: SpanPayload, constants: ConstantFields | undefined): boolean {

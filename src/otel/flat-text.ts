@@ -15,7 +15,7 @@ import { isPlainPrimitive, surrogateEscape } from "../buffer/serialise.ts";
 export function flatTextOf(span: ReadableSpan, mostUnits: number): string | undefined {
   const { name, kind, startTime, endTime, parentSpanContext, attributes } = span;
   const { traceId, spanId, traceState } = span.spanContext();
-  const more = moreOf(span);
+  const more = moreOf(span, mostUnits);
   if (more === undefined || !isUsual(startTime) || !isUsual(endTime)) return undefined;
   const texts = [
     traceId,
@@ -69,13 +69,15 @@ function isPlainList(list: readonly unknown[], mostUnits: number): boolean {
   return true;
 }
 
-/** The status; a span with more than that goes the long way. */
-function moreOf(span: ReadableSpan): string | undefined {
+/** The status; a span with more than that, or with an odd one, goes the long way. */
+function moreOf(span: ReadableSpan, mostUnits: number): string | undefined {
   const { status, events, links } = span;
+  const { code, message = "" } = status;
   if (events.length > 0 || links.length > 0) return undefined;
   if (span.droppedAttributesCount || span.droppedEventsCount || span.droppedLinksCount) return undefined;
-  if (status.code === SpanStatusCode.UNSET && !status.message) return "";
-  return wellFormed(`,"status":${JSON.stringify(status)}`);
+  if (!Number.isInteger(code) || typeof message !== "string" || message.length > mostUnits) return undefined;
+  if (code === SpanStatusCode.UNSET && message === "") return "";
+  return wellFormed(`,"status":${JSON.stringify({ code, message: status.message })}`);
 }
 
 function wellFormed(json: string): string | undefined {

@@ -6,6 +6,7 @@ import {
   observeWith,
 } from "./observe.ts";
 import { runActive } from "./run-active.ts";
+import type { Score } from "./score.ts";
 import type { BufferedSpan, StartSpanOptions } from "./span-fields.ts";
 import type { SpanRecord } from "./span-record.ts";
 import type { Tracer } from "./tracer.ts";
@@ -44,5 +45,9 @@ export class TracingCalls {
 
   enqueue(span: SpanRecord): boolean {
     return this.tracer.record(span);
+  }
+
+  score(score: Score): boolean {
+    return this.tracer.score(score);
   }
 }
