@@ -60,7 +60,6 @@ function jsonOf(value: unknown, mostUnits: number): string | undefined {
 
 function isPlainList(list: readonly unknown[], mostUnits: number): boolean {
   let units = list.length;
-  if (units > mostUnits) return false;
   for (const part of list) {
     if (typeof part === "string") units += part.length;
     else if (!isPlainPrimitive(part)) return false;

@@ -128,6 +128,11 @@ test("a crash log, which has it as it is in the ring or beside it, is read as JS
   intake.close();
 });
 
+test("a large one becomes JSON whole", () => {
+  const value = '"\\u0002x'.repeat(50_000);
+  expect(JSON.parse(stored(flatText("large", value)).toString())).toEqual(storedSpan("large", value));
+});
+
 test("a frame that is damaged is passed over, and counted by the next", () => {
   const ring = createRingMemory(65_536);
   const intake = intakeOf({ ring });

@@ -99,6 +99,7 @@ test("a process that was killed before its journal was anybody's: its spans are 
   const { look, texts, said } = livingProcess(directory);
   new Journal(join(directory, "journal-2.sqlite")).close();
   const log = crashLog(directory, 3);
+  expect(isAnyLogStray({ directory, owner, ringId: ownRing })).toBe(false);
   look();
   // While it lives its log is its own; a journal that nobody holds is not.
   expect(texts()).toEqual([]);
