@@ -3,7 +3,7 @@ import type { SpanPayload } from "../../src/buffer/span-payload.ts";
 import type { SpanStatus, UpdateFields } from "../../src/index.ts";
 import { toUnixNano } from "../../src/tracing/clock.ts";
 import { isSampled, newSpanId, newTraceId } from "../../src/tracing/ids.ts";
-import type { Tracer } from "../../src/tracing/tracer.ts";
+import type { FlatSpanSink, Tracer } from "../../src/tracing/tracer.ts";
 import { makeTracer } from "./make-tracer.ts";
 
 test("ids are W3C's: lowercase hex, never zero, never the same", () => {
@@ -235,4 +235,28 @@ test("nothing that a caller hands over makes a call throw", () => {
     expect(() => tracer.record(record as Parameters<Tracer["record"]>[0])).not.toThrow();
   }
   expect(spans.length).toBeGreaterThan(0);
+});
+
+test("a recorder takes flat spans only as long as leaves room for what all spans share", () => {
+  const offered: (string | undefined)[] = [];
+  const sinkOf = (mostFlatUnits: number): FlatSpanSink => ({
+    maxSpanBytes: 10_000,
+    mostFlatUnits,
+    offer: () => true,
+    sampleOut: () => false,
+    offerFlat(_text, constants) {
+      offered.push(constants?.text);
+      return true;
+    },
+  });
+  const resource = { attributes: { "service.name": "bot" } };
+  const { flat } = makeTracer({ sink: sinkOf(1_000), environment: "prod", release: "1" }).tracer.recorderFor({
+    resource,
+  });
+  flat?.record("", {});
+  const text = `,${JSON.stringify({ resource, environment: "prod", release: "1" }).slice(1)}`;
+  expect(offered).toEqual([text]);
+  expect(flat?.mostUnits).toBe(1_000 - text.length);
+  const tight = makeTracer({ sink: sinkOf(text.length), environment: "prod", release: "1" });
+  expect(tight.tracer.recorderFor({ resource }).flat).toBeUndefined();
 });

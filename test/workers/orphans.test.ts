@@ -20,8 +20,8 @@ const otherRing = "0d000000-0000-4000-8000-000000000002";
 
 interface Living {
   slot: JournalSlot;
-  /** As many turns of the pump as it takes until nothing is left to do. */
-  look: () => void;
+  /** As many turns of the pump as it takes until nothing is left to do. Returns when the next look is due. */
+  look: () => number;
   texts: () => string[];
   said: string[];
 }
@@ -48,12 +48,14 @@ function livingProcess(directory: string): Living {
     slot.journal.close();
     slot.release();
   });
-  const look = (): void => {
+  const look = (): number => {
     const parts = { directory, crashLogDirectory: directory, ringId: ownRing, owner, store, announcer };
     const orphans = new Orphans({ ...parts, onProgress: () => undefined });
     do orphans.step();
     while (orphans.isBusy);
+    const dueAtMs = orphans.deadlineMs;
     orphans.close();
+    return dueAtMs;
   };
   const texts = (): string[] => {
     const limits = { fromId: -(2 ** 40), throughId: 2 ** 40, maxSpans: 1_000, maxBytes: 2 ** 30, atLeastOne: true };
@@ -144,4 +146,16 @@ test("a log that cannot be read is no reason to look again and again", () => {
   look();
   expect(texts()).toEqual([]);
   expect(existsSync(join(directory, "journal-2.sqlite"))).toBe(false);
+});
+
+test("after a journal the next is looked for at once, but not after a log that may have stayed", () => {
+  const directory = temporaryDirectory();
+  const { look, texts } = livingProcess(directory);
+  crashLog(directory, 2).kill();
+  expect(look()).toBeGreaterThan(performance.now());
+  expect(texts()).toHaveLength(2);
+  const journal = takeJournalSlot(directory, owner, otherRing);
+  journal.journal.close();
+  journal.release();
+  expect(look()).toBe(0);
 });
