@@ -101,9 +101,12 @@ export class Storage {
     return row as { spans: number; twice: number; arrivals: number };
   }
 
-  /** Span id → arrivals. */
+  /** Span id → arrivals, in the order of the first. */
   ids(): Record<string, number> {
-    const rows = this.#database.prepare("SELECT id, arrivals FROM spans").all() as { id: string; arrivals: number }[];
+    const rows = this.#database.prepare("SELECT id, arrivals FROM spans ORDER BY rowid").all() as {
+      id: string;
+      arrivals: number;
+    }[];
     return Object.fromEntries(rows.map(({ id, arrivals }) => [id, arrivals]));
   }
 

@@ -17,6 +17,7 @@ test.each(["journal", "strict"] as const)(
   async (durability) => {
     const { figures } = await kills(contextOf(1), { rounds: 5, durability });
     expect(figures).toMatchObject({ holes: 0, pending: 0, conservationGaps: 0, unhandledRejections: 0 });
+    expect((figures["sentAgainByKill"] as { most: number }).most).toBeLessThanOrEqual(400);
     expect(figures["repeated"]).toBeLessThanOrEqual(400 * 5);
     expect(figures["ended"]).toBeGreaterThan(2_000);
     if (durability === "strict") expect(figures["lost"]).toBe(0);

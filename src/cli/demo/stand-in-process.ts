@@ -49,14 +49,7 @@ export class StandInProcess {
     return ((await response.json()) as { spans: number }).spans;
   }
 
-  /** How often a span came that had come before. */
-  async repeatedCount(): Promise<number> {
-    const response = await fetch(`${this.#controlUrl}/account`);
-    const { arrivals, spans } = (await response.json()) as { arrivals: number; spans: number };
-    return arrivals - spans;
-  }
-
-  /** Every span id that was stored, with the number of accepted requests it came in. */
+  /** Every span id that was stored, in the order of the first arrival, with the number of accepted requests it came in. */
   async arrivals(): Promise<Map<string, number>> {
     const response = await fetch(`${this.#controlUrl}/ids`);
     return new Map(Object.entries((await response.json()) as Record<string, number>));
