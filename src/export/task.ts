@@ -3,6 +3,7 @@
  * whatever happens becomes a report, because an error that crosses the threads would take the batch's outcome with it.
  */
 import type { AuthCheckResult, AuthCheckTask, ExportReport, ExportTask, SpanVerdict } from "../workers/messages.ts";
+import { returnMemoryIfWanted } from "../workers/memory-return.ts";
 import { stepBack } from "../workers/thread-priority.ts";
 import { authCheck } from "./auth-check.ts";
 import { type Delivery, type DeliveryResult, deliver } from "./deliver.ts";
@@ -14,6 +15,7 @@ import { faultReason, type Outcome, reportOf } from "./report.ts";
 import { StoredBatch } from "./stored-batch.ts";
 
 stepBack();
+returnMemoryIfWanted();
 
 /** Delivers one batch. */
 export function send(task: ExportTask): Promise<ExportReport> {

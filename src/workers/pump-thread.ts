@@ -13,6 +13,7 @@ import { adoptSpills } from "../buffer/spill.ts";
 import { Announcer } from "./announcer.ts";
 import { ExportPool } from "./export-pool.ts";
 import { lookEveryMs } from "./letter-request.ts";
+import { returnMemoryIfWanted } from "./memory-return.ts";
 import type { AttachedRing, CallerMessage, PumpMessage, PumpSetup } from "./messages.ts";
 import { DiskReturn } from "./disk-return.ts";
 import { Orphans } from "./orphans.ts";
@@ -30,6 +31,7 @@ const retakeEveryMs = 100;
 const provenAfterMs = 5_000;
 
 stepBack("pump");
+returnMemoryIfWanted();
 
 const setup = workerData as PumpSetup;
 const owner: JournalOwner = { baseUrl: setup.baseUrl, publicKey: setup.destination?.publicKey };

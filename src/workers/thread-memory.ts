@@ -5,4 +5,4 @@ import type { ResourceLimits } from "node:worker_threads";
  * threads make is gone within milliseconds, and a small one costs them no measurable time. It is no limit of the heap:
  * what lives longer moves to the old generation, which is as large as it ever was.
  */
-export const threadMemory: ResourceLimits = { maxYoungGenerationSizeMb: 32 };
+export const threadMemory: ResourceLimits = { maxYoungGenerationSizeMb: 12 };

@@ -29,18 +29,22 @@ export class Bot {
 
   /**
    * @param how `killPoint`: where it is to kill itself (killing-pump.ts); `under`: a command that runs it, say in a
-   * namespace of its own.
+   * namespace of its own; `environment`: added to this process's.
    */
   constructor(
     options: ProducerOptions,
-    { killPoint, under = [] }: { killPoint?: string; under?: readonly string[] } = {},
+    {
+      killPoint,
+      under = [],
+      environment = {},
+    }: { killPoint?: string; under?: readonly string[]; environment?: Readonly<Record<string, string>> } = {},
   ) {
     const preload = killPoint === undefined ? [] : ["--import", preloadUrl];
     const program = [process.execPath, ...preload, producerFile, JSON.stringify(options)];
     const [command = "", ...args] = [...under, ...program];
     this.#child = spawn(command, args, {
       stdio: ["ignore", "ignore", "inherit", "pipe"],
-      env: { ...process.env, KILL_POINT: killPoint ?? "" },
+      env: { ...process.env, ...environment, KILL_POINT: killPoint ?? "" },
     });
     this.#pipe = this.#child.stdio[3] as Readable;
     this.#pipe.on("data", (chunk: Buffer) => this.#chunks.push(chunk));

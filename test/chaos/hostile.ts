@@ -18,12 +18,12 @@ const connections = 4;
 const pipelined = 16;
 const turns = 2;
 const perBombOrSlowBody = 1_000;
-/** V8 keeps the heap that it grew under load; what a leak adds to that is what the bound is about. */
+/** What a process takes for its first request of each kind it keeps: code, connections, the pieces of the allocator. */
 const warmUpRequests = 50_000;
 const goodEveryMs = 100;
 const restMs = 15_000;
 const goodP99Ms = 100;
-const memoryFactor = 1.3;
+const memoryFactor = 1.15;
 
 /** Hostile requests at a sidecar, in a process of its own, and good ones between them. */
 export async function hostile(context: ScenarioContext, requests: number): Promise<ScenarioResult> {

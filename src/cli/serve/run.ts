@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import process from "node:process";
 import type { ResolvedSidecarOptions } from "../../server/options.ts";
 import { type Sidecar, startSidecar } from "../../server/serve.ts";
+import { returnMemoryOfAllThreads } from "../../workers/memory-return.ts";
 
 const endSignals = ["SIGTERM", "SIGINT"] as const;
 
@@ -15,6 +16,7 @@ export async function runSidecar(options: ResolvedSidecarOptions): Promise<void>
   let running: Sidecar | undefined;
   // While it starts there is nothing to read again.
   process.on("SIGHUP", () => void running?.reload());
+  returnMemoryOfAllThreads();
   const sidecar = await startSidecar(options);
   running = sidecar;
   process.stdout.write(`listening on ${sidecar.url}\n`);
