@@ -1,6 +1,6 @@
 // A process with a thread. Each takes much memory, lets go of it, is busy for a while and then idle, and says what became
 // of its heap. Argument: whether memory is to be returned.
-import { constants, PerformanceObserver } from "node:perf_hooks";
+import { constants, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
 import process from "node:process";
 import v8 from "node:v8";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
@@ -31,9 +31,8 @@ async function burst(): Promise<Burst> {
   const afterBusyMb = heapMb();
   let collections = 0;
   const observer = new PerformanceObserver((list) => {
-    for (const { detail } of list.getEntries()) {
-      if ((detail as { kind: number }).kind === constants.NODE_PERFORMANCE_GC_MAJOR) collections++;
-    }
+    const entries = list.getEntries() as (PerformanceEntry & { detail?: { kind?: number } })[];
+    collections += entries.filter(({ detail }) => detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR).length;
   });
   observer.observe({ entryTypes: ["gc"] });
   await new Promise((resolve) => setTimeout(resolve, idleMs));
