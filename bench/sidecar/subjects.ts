@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { unitEnvironment } from "../../test/deploy/deploy-files.ts";
 import { writeCollectorConfig } from "./collector.ts";
 import { freePort, type ServerProcess, startNode, startOnPort } from "./server-process.ts";
 
@@ -54,7 +55,7 @@ const floor = fileURLToPath(new URL("floor.ts", import.meta.url));
 export const subjects: Readonly<Record<SubjectName, Subject>> = {
   sidecar: {
     title: "sidecar",
-    note: "`span-buffer serve` with its defaults: the answer comes after the commit (SQLite, WAL, `synchronous = NORMAL`: a commit outlives the process; the write-ahead log reaches the disk with a checkpoint).",
+    note: "`span-buffer serve` with its defaults, and the environment of `deploy/` (a young generation of 16 MB, glibc's settings): the answer comes after the commit (SQLite, WAL, `synchronous = NORMAL`: a commit outlives the process; the write-ahead log reaches the disk with a checkpoint).",
     isDelivering: true,
     isCollector: false,
     isSidecar: true,
@@ -114,6 +115,7 @@ async function startSidecar(
   mkdirSync(journal);
   const profiling = profileFolder === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profileFolder];
   return await startNode([...profiling, ...program, "--port", "0", "--directory", journal], {
+    ...unitEnvironment(),
     LANGFUSE_PUBLIC_KEY: keys.publicKey,
     LANGFUSE_SECRET_KEY: keys.secretKey,
     LANGFUSE_BASE_URL: sinkUrl,
