@@ -39,6 +39,9 @@ const drainLimitMs = 180_000;
 
 /** Faults before the first look: what a process takes for its first fault of each kind, heaps above all, it keeps. */
 const warmUpMs = 120_000;
+
+/** Before them: after a failure the buffer waits up to a minute, so few backlogs of the run are longer than this one's. */
+const warmUpOutageMs = 60_000;
 const exportTimeoutMs = 1_000;
 
 /**
@@ -105,6 +108,9 @@ export async function soak(
   };
   try {
     await bot.hasBegun();
+    proxy.set("refuse");
+    await pause(Math.min(warmUpOutageMs, durationMs));
+    await weather.clear();
     await faultsFor(Math.min(warmUpMs, durationMs));
     await calm(state);
     const before = holdingsOf(bot, state);
