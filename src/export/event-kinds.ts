@@ -1,9 +1,9 @@
 /** The events of Langfuse's ingestion route: what each is about. */
-import { jsonText } from "./json-text.ts";
 import { type ObservationType, observationTypes } from "../buffer/span-payload.ts";
 import { isRecord } from "./attribute-values.ts";
 import type { Server } from "./discover.ts";
 import type { IngestionEvent } from "./ingestion.ts";
+import { jsonText } from "./json-text.ts";
 
 export interface EventKind {
   /** `log`: of an SDK about itself; Langfuse takes it and keeps nothing. */

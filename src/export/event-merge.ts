@@ -2,11 +2,11 @@
  * All events of one observation, or of one trace → one body, as Langfuse merges them: in the order of their timestamps,
  * what comes later replaces what came before, and what says nothing replaces nothing.
  */
-import { jsonText } from "./json-text.ts";
 import { isRecord } from "./attribute-values.ts";
 import { eventKind } from "./event-kinds.ts";
 import { usageOf } from "./event-usage.ts";
 import type { IngestionEvent } from "./ingestion.ts";
+import { jsonText } from "./json-text.ts";
 
 type Body = Record<string, unknown>;
 type Merge = (before: unknown, value: unknown) => unknown;

@@ -147,6 +147,7 @@ export async function soak(
     // A connection more or less, a timer that is due or not.
     for (const name of ["descriptors", "activeResources"] as const)
       demand(after[name] <= before[name] + 4, `${name}: ${after[name]} at the end, ${before[name]} at the start`);
+    demand(after.memoryMb <= before.memoryMb * 1.2, `${after.memoryMb} MB at the end, ${before.memoryMb} at the start`);
     // Memory goes up with each backlog and comes back minutes later, when V8 collects: what is kept is the least of many looks.
     demand(
       lastQuarterLeastMb <= firstQuarterLeastMb * 1.2,

@@ -1,7 +1,7 @@
-import { jsonText } from "../../export/json-text.ts";
 import type { HeldEvent, HeldStage } from "../../buffer/held-events-schema.ts";
 import { eventKind, observationTypeOf, parseEvent } from "../../export/event-kinds.ts";
 import type { IngestionEvent } from "../../export/ingestion.ts";
+import { jsonText } from "../../export/json-text.ts";
 
 /** An event as it is held: what it is about, and how much is known with it. */
 export function heldEvent(event: IngestionEvent): HeldEvent {
